@@ -44,6 +44,24 @@ class ServableId:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a request says about the model it wants.
+
+    Attributes:
+        name: the model's name; "" where the request left it out.
+        version: an exact version, or None for the highest that is ready. At most one
+            of `version` and `label` is set.
+        label: a version label; "" is a label too, None is none.
+        signature_name: "" asks for `serving_default`.
+    """
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+    signature_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ServableData(Generic[T_co]):
     """A version on its way from source to manager: its payload, or why there is none.
 
@@ -177,3 +195,6 @@ class ModelProvider(Protocol):
 
     def status(self, name: str, version: int | None = None) -> Sequence[VersionStatus]:
         """Every version ever managed under this name, highest first; [] if none."""
+
+    def names(self) -> Sequence[str]:
+        """Every name ever managed, ascending: what `status` has something to say about."""

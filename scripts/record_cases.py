@@ -1,0 +1,163 @@
+"""Record what TensorFlow answers for small graphs: tests/cases/spec -> tests/cases/recorded.
+
+Run it with a Python that has TensorFlow: `python scripts/record_cases.py [family ...]`.
+
+A spec file defines functions decorated with `@case("Op", …)`. Each builds a graph with
+TensorFlow's own API, calling `feed(array)` for what a request would bring and passing
+plain values for what is constant, and returns the tensors to fetch. The graph, the
+feeds and TensorFlow's outputs (or the code of its error) go to one JSON file for each
+op; the test suite reads those and needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+CASES = Path(__file__).resolve().parent.parent / "tests" / "cases"
+
+Builder = Callable[[], Any]
+
+_registered: dict[str, list[tuple[str, Builder, dict[str, Any]]]] = {}
+_feeds: list[tuple[Any, np.ndarray]] = []
+_inits: list[Any] = []
+
+
+def case(
+    op: str, *, tolerance: float = 1e-5, island: bool = True, **arguments: Any
+) -> Callable[[Builder], Builder]:
+    """Register a function that builds one case for an op; stack it for several.
+
+    Args:
+        op: the op that the case is about; its file is named after it.
+        tolerance: largest difference allowed, relative to the largest magnitude; 0 for
+            exact. Integers, strings and bools are always compared exactly.
+        island: False where an island may differ within what TensorFlow leaves open.
+        arguments: what the function is called with.
+    """
+
+    def register(build: Builder) -> Builder:
+        label = " ".join([build.__name__, *(f"{k}={_short(v)}" for k, v in arguments.items())])
+        options = {"tolerance": tolerance, "island": island}
+        _registered.setdefault(op, []).append(
+            (label, functools.partial(build, **arguments), options)
+        )
+        return build
+
+    return register
+
+
+def feed(value: Any, dtype: Any = None, shape: Any = "rank") -> Any:
+    """A placeholder that gets this value.
+
+    Args:
+        value: the value; str and bytes make string tensors.
+        dtype: numpy dtype, where the value's own is not meant.
+        shape: what the graph knows of the shape: by default its rank; None for nothing.
+    """
+    array = np.asarray(value, dtype)
+    if array.dtype.kind in "SUO":
+        flat = [s if isinstance(s, bytes) else str(s).encode() for s in array.ravel().tolist()]
+        array = np.array([*flat, None], object)[:-1].reshape(array.shape)
+    known = [None] * array.ndim if isinstance(shape, str) else shape
+    kind = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
+    placeholder = tf.compat.v1.placeholder(kind, known)
+    _feeds.append((placeholder, array))
+    return placeholder
+
+
+def init(op: Any) -> None:
+    """Run this op once, before the fetches, as a SavedModel's init op would."""
+    _inits.append(op)
+
+
+def _short(value: Any) -> str:
+    text = str(value.tolist() if isinstance(value, np.ndarray) else value).replace(" ", "")
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _encode(value: Any) -> dict[str, Any]:
+    array = np.asarray(value)
+    if array.dtype == object:
+        data: Any = [base64.b64encode(s).decode() for s in array.ravel().tolist()]
+        number = tf.string.as_datatype_enum
+    else:
+        data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+        number = tf.as_dtype(array.dtype).as_datatype_enum
+    return {"dtype": int(number), "shape": list(array.shape), "data": data}
+
+
+def record(label: str, build: Builder, options: dict[str, Any]) -> dict[str, Any]:
+    """Build one case's graph, run it, and return the record."""
+    _feeds.clear()
+    _inits.clear()
+    with tf.Graph().as_default() as graph:
+        fetches = [tf.convert_to_tensor(t) for t in tf.nest.flatten([build()])]
+        result = _run(graph, fetches)
+    return {
+        "name": label,
+        **options,
+        "graph": base64.b64encode(
+            graph.as_graph_def().SerializeToString(deterministic=True)
+        ).decode(),
+        "init": [op.name for op in _inits],
+        "feeds": [
+            {
+                "name": p.name,
+                "known": None if p.shape.rank is None else p.shape.as_list(),
+                **_encode(v),
+            }
+            for p, v in _feeds
+        ],
+        "fetches": [t.name for t in fetches],
+        **result,
+    }
+
+
+def _run(graph: Any, fetches: list[Any]) -> dict[str, Any]:
+    # Constant folding would answer in the kernels' place.
+    options = tf.compat.v1.ConfigProto()
+    options.graph_options.optimizer_options.opt_level = -1
+    options.graph_options.rewrite_options.disable_meta_optimizer = True
+    with tf.compat.v1.Session(graph=graph, config=options) as session:
+        try:
+            for op in _inits:
+                session.run(op)
+            outputs = session.run(fetches, dict(_feeds))
+        except tf.errors.OpError as error:
+            return {"error": error.error_code, "message": error.message.split("\n")[0][:300]}
+    return {"outputs": [_encode(o) for o in outputs]}
+
+
+def main(families: list[str]) -> None:
+    """Record the named families, or all."""
+    for path in sorted((CASES / "spec").glob("*.py")):
+        if families and path.stem not in families:
+            continue
+        _registered.clear()
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise SystemExit(f"{path} can not be imported")
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        for op, cases in sorted(_registered.items()):
+            lines = [json.dumps({"family": path.stem, **record(*c)}) for c in cases]
+            (CASES / "recorded" / f"{op}.json").write_text("\n".join(lines) + "\n")
+        count = sum(map(len, _registered.values()))
+        print(f"{path.stem}: {count} cases of {len(_registered)} ops")
+
+
+if __name__ == "__main__":
+    sys.modules["record_cases"] = sys.modules["__main__"]
+    main(sys.argv[1:])

@@ -1,0 +1,86 @@
+"""From the model arguments of a command to what should be served."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from servable.errors import InvalidArgument, NotFound
+from servable.server.config import BareModel
+from servable.sources.filesystem import VersionPolicy, WatchedModel
+from servable.sources.versions import parse_version
+
+_NAMED = re.compile(r"([^=/\\:]+)=(.+)", re.DOTALL)
+_SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
+
+
+def parse_models(
+    arguments: Sequence[str], versions: VersionPolicy
+) -> tuple[WatchedModel | BareModel, ...]:
+    """Return a model for each `PATH` or `NAME=PATH`.
+
+    A path is a base path (its subfolders are versions, named by numbers), or one
+    SavedModel folder. Without a name the model is called after the folder; one
+    version folder of a base path is called after the base path and keeps its number.
+
+    Raises:
+        NotFound: there is no such folder.
+        InvalidArgument: a folder can not be served, or gives no name.
+    """
+    models = []
+    for argument in arguments:
+        try:
+            models.append(_model(argument, versions))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InvalidArgument(f"{argument} can not be read: {reason}") from error
+    return tuple(models)
+
+
+def _model(argument: str, versions: VersionPolicy) -> WatchedModel | BareModel:
+    match = None if Path(argument).exists() else _NAMED.fullmatch(argument)
+    given, text = (match[1], match[2]) if match else ("", argument)
+    # Links stay as they are: a base path may be a link that is pointed elsewhere later.
+    path = Path(os.path.abspath(Path(text).expanduser()))
+    if not path.exists():
+        raise NotFound(f"there is no folder {text}", hint=f"Looked for {path}.")
+    if not path.is_dir():
+        raise InvalidArgument(f"{text} is not a folder", hint=f"Serve its folder: {path.parent}")
+    number = parse_version(path.name)
+    bare = _is_saved_model(path)
+    name = given or (path.parent.name if bare and number is not None else path.name)
+    if not name:
+        raise InvalidArgument(f"{text} gives the model no name", hint=f"Write NAME={text}.")
+    if bare:
+        return BareModel(name, path, 1 if given or number is None else number)
+    _check_base_path(path, text)
+    return WatchedModel(name, path, versions)
+
+
+def _is_saved_model(path: Path) -> bool:
+    return any((path / file).is_file() for file in _SAVED_MODELS)
+
+
+def _check_base_path(path: Path, text: str) -> None:
+    """Refuse a folder that holds something else; an empty one may yet get its first version.
+
+    A name that begins with a digit may be a version that is being copied.
+    """
+    children = sorted(child for child in path.iterdir() if not child.name.startswith("."))
+    if not children or any(child.name[:1].isdigit() for child in children):
+        return
+    inner = next((child for child in children if _holds_models(child)), None)
+    raise InvalidArgument(
+        f"there is no SavedModel in {text}: no saved_model.pb, and no folder named by a number",
+        hint=f"Did you mean {Path(text) / inner.name}?"
+        if inner
+        else f"A version is a folder named by a whole number, such as {Path(text) / '1'}.",
+    )
+
+
+def _holds_models(path: Path) -> bool:
+    if not path.is_dir():
+        return False
+    return _is_saved_model(path) or any(parse_version(c.name) is not None for c in path.iterdir())

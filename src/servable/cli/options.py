@@ -1,0 +1,50 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+_PORT = click.IntRange(0, 65535)
+
+
+def listening(host: str) -> Callable[[CommandT], CommandT]:
+    """Add --host, with this default, --grpc-port and --rest-port to a command."""
+
+    def add(command: CommandT) -> CommandT:
+        for option in reversed(
+            [
+                click.option(
+                    "--host", default=host, show_default=True, help="Address to listen on."
+                ),
+                click.option(
+                    "--grpc-port",
+                    type=_PORT,
+                    default=8500,
+                    show_default=True,
+                    help="0 picks a free port.",
+                ),
+                click.option(
+                    "--rest-port",
+                    type=_PORT,
+                    default=8501,
+                    show_default=True,
+                    help="0 picks a free port.",
+                ),
+            ]
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+def reachable(host: str) -> str:
+    """Return how this machine reaches a server that listens on `host`, for use in URLs."""
+    if host in ("0.0.0.0", "::"):
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM: the first asks for a clean stop, the second ends the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_POLL_SECONDS = 1.0
+
+
+@contextmanager
+def stop_requested() -> Iterator[threading.Event]:
+    """Yield an event that is set by SIGINT or SIGTERM; for the main thread only.
+
+    A second signal ends the process at once with the exit code that shells give a
+    process killed by it. The handlers that were there before come back at the end.
+    """
+    stop = threading.Event()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def wait_for(stop: threading.Event) -> None:
+    """Return when the event is set.
+
+    On Windows a wait without a limit would never let a signal handler run.
+    """
+    while not stop.wait(_POLL_SECONDS):
+        pass

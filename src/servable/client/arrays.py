@@ -1,0 +1,50 @@
+"""From what a caller passes to what the wire carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from servable.errors import InvalidArgument
+from servable.tensors import Array
+
+
+def tensors(inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """Return every input as an array; text becomes an object array of UTF-8 bytes.
+
+    Raises:
+        InvalidArgument: an input is ragged, or holds something other than
+            numbers, booleans, `str` and `bytes`.
+    """
+    return {alias: _tensor(alias, value) for alias, value in inputs.items()}
+
+
+def _tensor(alias: str, value: ArrayLike) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InvalidArgument(
+            f"input {alias!r} is no tensor: {error}",
+            hint="Lists at the same depth must have the same length.",
+        ) from error
+    if array.dtype.kind not in "OSU":
+        return array
+    # numpy's own text dtypes drop trailing zero bytes; as objects, values stay as they were.
+    objects = np.asarray(value, dtype=object)
+    texts = np.empty(objects.shape, dtype=object)
+    for index, item in np.ndenumerate(objects):
+        texts[index] = _text(alias, item)
+    return texts
+
+
+def _text(alias: str, item: object) -> bytes:
+    if isinstance(item, str):
+        return item.encode()
+    if isinstance(item, bytes):
+        return item
+    raise InvalidArgument(
+        f"input {alias!r} holds a {type(item).__name__}, which no tensor can hold",
+        hint="Use numbers, booleans, str or bytes.",
+    )

@@ -1,0 +1,1 @@
+"""How a graph is run: partition, plan, loop, and the backends that compute."""

@@ -1,0 +1,1 @@
+"""Who computes: the host can run every op on the list; islands are optional."""

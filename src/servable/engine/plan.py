@@ -1,0 +1,110 @@
+"""A function as a flat list of steps over numbered slots. Built once, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from servable.graph.ir import Function, Value
+from servable.ops.registry import Kernel
+from servable.tensors import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Something that a backend made runnable: one node, or an island of many.
+
+    Attributes:
+        label: what error messages and the printed plan call it.
+        backend: the backend's name.
+        inputs: values that the kernel takes, in order.
+        outputs: values that it makes, in order.
+        single: whether the kernel returns its only output bare.
+    """
+
+    label: str
+    backend: str
+    kernel: Kernel
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    single: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit over slots.
+
+    Attributes:
+        inputs, outputs: slot numbers; -1 for an output that nobody reads.
+        frees: slots that no later step reads.
+    """
+
+    unit: Unit
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    frees: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the loop runs.
+
+    Attributes:
+        slots: how many there are.
+        constants: slot and value, filled in before the first step.
+        args: the slot of each argument, -1 for one that nothing reads.
+        results: the slot of each result.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    slots: int
+    constants: tuple[tuple[int, Array], ...]
+    args: tuple[int, ...]
+    results: tuple[int, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {len(self.steps)} steps over {self.slots} slots"]
+        for number, step in enumerate(self.steps):
+            reads = " ".join(map(str, step.inputs)) or "-"
+            writes = " ".join(map(str, step.outputs)) or "-"
+            lines.append(
+                f"{number:>5} {step.unit.backend:<9} {step.unit.label}  {reads} -> {writes}"
+            )
+        return "\n".join(lines)
+
+
+def make_plan(function: Function, units: Sequence[Unit], constants: Mapping[Value, Array]) -> Plan:
+    """Give every value a slot and find its last use.
+
+    Args:
+        function: whose arguments and results the plan has.
+        units: what to run, in an order in which each comes after all it needs.
+        constants: values that are known at load.
+    """
+    read = {v for unit in units for v in unit.inputs} | set(function.results)
+    numbers: dict[Value, int] = {}
+
+    def slot(value: Value) -> int:
+        return numbers.setdefault(value, len(numbers)) if value in read else -1
+
+    args = tuple(slot(Value(name)) for name in function.args)
+    fixed = tuple((slot(value), array) for value, array in constants.items() if value in read)
+    last: dict[int, int] = {}
+    placed = []
+    for index, unit in enumerate(units):
+        inputs = tuple(slot(v) for v in unit.inputs)
+        outputs = tuple(slot(v) for v in unit.outputs)
+        placed.append((unit, inputs, outputs))
+        last.update(dict.fromkeys(inputs, index))
+    results = tuple(slot(v) for v in function.results)
+    kept = {*results, *(number for number, _ in fixed)}
+    frees: dict[int, list[int]] = {}
+    for number, index in last.items():
+        if number not in kept:
+            frees.setdefault(index, []).append(number)
+    steps = tuple(
+        Step(unit, inputs, outputs, tuple(sorted(frees.get(index, ()))))
+        for index, (unit, inputs, outputs) in enumerate(placed)
+    )
+    return Plan(function.name, steps, len(numbers), fixed, args, results)

@@ -1,0 +1,57 @@
+"""Which ops do more than compute their outputs from their inputs."""
+
+from __future__ import annotations
+
+import functools
+
+from servable.graph.ir import ARG, Node
+from servable.graph.schema import stateful
+
+# TensorFlow flags these as stateful because their handles live outside the graph.
+# Making the handle twice, or not at all, can not be noticed.
+_HANDLES = frozenset(
+    {
+        "HashTableV2",
+        "HashTable",
+        "MutableHashTableV2",
+        "MutableDenseHashTableV2",
+        "MutableHashTableOfTensorsV2",
+        "VarHandleOp",
+        "VariableV2",
+        "Variable",
+        "Placeholder",
+        "PlaceholderWithDefault",
+        "PartitionedCall",
+    }
+)
+
+# Not flagged by TensorFlow, but what they do to a variable or table is their point.
+_WRITES = (
+    "Assign",
+    "Scatter",
+    "LookupTableImport",
+    "LookupTableInsert",
+    "LookupTableRemove",
+    "InitializeTable",
+    "CountUpTo",
+)
+_PURE_SCATTER = ("ScatterNd",)
+
+
+@functools.cache
+def has_effect(op: str) -> bool:
+    """Whether leaving a node of this op out, or moving it, can be noticed.
+
+    Reading a variable counts, because it must stay in order with assignments;
+    reads of variables that nothing assigns have become constants before anyone asks.
+    """
+    if op in _HANDLES or op == ARG:
+        return False
+    if op.startswith(_WRITES) and op not in _PURE_SCATTER:
+        return True
+    return stateful(op)
+
+
+def is_pure(node: Node) -> bool:
+    """Whether a node can be dropped, merged with an equal one or computed at load."""
+    return not has_effect(node.op) and node.op not in _HANDLES and node.op != ARG

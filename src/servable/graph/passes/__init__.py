@@ -1,0 +1,91 @@
+"""The passes, and the one list that says in which order they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from servable.graph.importer import Library
+from servable.graph.ir import Function
+from servable.graph.passes.fold import Evaluate, fold, merge_equal
+from servable.graph.passes.freeze import Frozen, freeze
+from servable.graph.passes.inline import inline
+from servable.graph.passes.prune import prune
+from servable.graph.passes.simplify import drop_identities, simplify_controls
+from servable.graph.spec import check_ordered
+
+Pass: TypeAlias = Callable[[Function], Function]
+Passes: TypeAlias = tuple[tuple[str, Pass], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What one pass did: how many nodes it left, and how many it changed, added or removed."""
+
+    name: str
+    nodes: int
+    changed: int
+
+    def __str__(self) -> str:
+        return f"{self.name:<18} {self.nodes:>7} nodes {self.changed:>7} changed"
+
+
+def expand(function: Function, library: Library, trace: list[Traced] | None = None) -> Function:
+    """Bring everything that a function calls into it, and drop what it does not need.
+
+    Raises:
+        GraphError: the graph is broken in a way that a pass found.
+    """
+    passes: Passes = (
+        ("prune", prune),
+        ("inline", lambda f: inline(f, library)),
+        ("prune", prune),
+    )
+    return _run(function, passes, trace)
+
+
+def reduce(
+    function: Function,
+    *,
+    frozen: Frozen,
+    evaluate: Evaluate,
+    trace: list[Traced] | None = None,
+) -> Function:
+    """Compute at load what can be, and drop what does nothing.
+
+    Args:
+        function: an expanded function.
+        frozen: the value of a variable that nothing assigns; None for others.
+        evaluate: runs one pure node on constants.
+        trace: receives one entry for each pass.
+
+    Raises:
+        GraphError: the graph is broken in a way that a pass found.
+    """
+    passes: Passes = (
+        ("freeze", lambda f: freeze(f, frozen)),
+        ("prune", prune),
+        ("simplify controls", simplify_controls),
+        ("drop identities", drop_identities),
+        ("prune", prune),
+        ("fold", lambda f: fold(f, evaluate)),
+        ("merge equal", merge_equal),
+        ("prune", prune),
+    )
+    return _run(function, passes, trace)
+
+
+def _run(function: Function, passes: Passes, trace: list[Traced] | None) -> Function:
+    for name, run in passes:
+        after = run(function)
+        if trace is not None:
+            trace.append(Traced(name, len(after.nodes), _changed(function, after)))
+        function = after
+    check_ordered(function)
+    return function
+
+
+def _changed(before: Function, after: Function) -> int:
+    same = sum(before.nodes.get(name) is node for name, node in after.nodes.items())
+    return len(after.nodes) - same + len(before.nodes.keys() - after.nodes.keys())

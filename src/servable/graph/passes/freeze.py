@@ -1,0 +1,122 @@
+"""Turn variables that nothing assigns into constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from servable.graph.effects import has_effect
+from servable.graph.importer import Library
+from servable.graph.ir import Function, FunctionRef, Node, Value, const
+from servable.tensors import INT32, Array, DType
+
+HANDLE = "VarHandleOp"
+REFS = frozenset({"VariableV2", "Variable"})
+
+Frozen = Callable[[str], Array | None]
+"""The value of the variable with this name, or None if it must stay a variable."""
+
+
+def variable_name(node: Node) -> str:
+    """The name under which a variable node shares its state."""
+    shared = node.attrs.get("shared_name")
+    return shared.decode("utf-8", "replace") if isinstance(shared, bytes) and shared else node.name
+
+
+# Flagged as stateful, and yet they leave variables as they are.
+_READS = frozenset(
+    {
+        "ReadVariableOp",
+        "ResourceGather",
+        "ResourceGatherNd",
+        "VariableShape",
+        "VarIsInitializedOp",
+        "Assert",
+        "Print",
+        "PrintV2",
+    }
+)
+
+
+def assigned_variables(function: Function, library: Library) -> set[str]:
+    """Names of the variables that running the function may change."""
+    names: set[str] = set()
+    for node in function.nodes.values():
+        called = tuple(_functions(node))
+        if called:
+            writes = any(_writes(ref, library, set()) for ref in called)
+        else:
+            writes = has_effect(node.op) and node.op not in _READS
+        if writes:
+            sources = (function.nodes[v.node] for v in node.inputs)
+            names.update(variable_name(n) for n in sources if n.op == HANDLE or n.op in REFS)
+    return names
+
+
+def _functions(node: Node) -> Iterator[FunctionRef]:
+    for value in node.attrs.values():
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, FunctionRef):
+                yield item
+
+
+def _writes(ref: FunctionRef, library: Library, seen: set[str]) -> bool:
+    """Whether a function, or one that it calls, does anything but compute and read."""
+    if ref.name in seen:
+        return False
+    seen.add(ref.name)
+    return any(
+        (has_effect(node.op) and node.op not in _READS and not any(_functions(node)))
+        or any(_writes(inner, library, seen) for inner in _functions(node))
+        for node in library[ref.name].nodes.values()
+    )
+
+
+def freeze(function: Function, frozen: Frozen) -> Function:
+    """Replace reads of frozen variables by their values."""
+    values: dict[str, Array] = {}
+    for node in function.nodes.values():
+        if node.op == HANDLE or node.op in REFS:
+            value = frozen(variable_name(node))
+            if value is not None:
+                values[node.name] = value
+    nodes: dict[str, Node] = {}
+    for node in function.nodes.values():
+        source = node.inputs[0].node if node.inputs else ""
+        if node.op in REFS and node.name in values:
+            nodes[node.name] = const(node.name, values[node.name], node.dtypes[0])
+        elif node.op == "ReadVariableOp" and source in values:
+            nodes[node.name] = const(node.name, values[source], node.dtypes[0])
+        elif node.op == "ResourceGather" and source in values:
+            nodes.update(_gather(node, values[source]))
+        else:
+            nodes[node.name] = node
+    return function.with_nodes(nodes)
+
+
+def _gather(node: Node, value: Array) -> dict[str, Node]:
+    """A gather from a variable becomes a gather from a constant, which islands know."""
+    batch_dims = node.attrs["batch_dims"]
+    params = const(f"{node.name}/params", value, _dtype(node.attrs["dtype"]))
+    axis = const(f"{node.name}/axis", np.asarray(batch_dims, np.int32), INT32)
+    gather = Node(
+        node.name,
+        "GatherV2",
+        (Value(params.name), node.inputs[1], Value(axis.name)),
+        node.controls,
+        {
+            "batch_dims": batch_dims,
+            "Tparams": node.attrs["dtype"],
+            "Tindices": node.attrs["Tindices"],
+            "Taxis": INT32,
+        },
+        node.dtypes,
+    )
+    return {n.name: n for n in (params, axis, gather)}
+
+
+def _dtype(value: object) -> DType:
+    if not isinstance(value, DType):
+        raise TypeError(f"expected a dtype, got {value!r}")
+    return value

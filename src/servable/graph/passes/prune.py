@@ -1,0 +1,40 @@
+"""Keep what the results and targets need, in an order that can be run."""
+
+from __future__ import annotations
+
+from servable.graph.ir import Function, GraphError, Node
+
+
+def prune(function: Function) -> Function:
+    """Drop unreachable nodes and sort the rest, each node after all it needs.
+
+    Arguments stay even if nothing reads them.
+
+    Raises:
+        GraphError: nodes wait for each other in a circle.
+    """
+    kept: dict[str, Node] = {name: function.nodes[name] for name in function.args}
+    open_nodes: set[str] = set()
+    roots = [*function.targets, *(v.node for v in function.results)]
+    # An explicit stack: graphs of thousands of layers are deeper than Python's own.
+    stack = [(name, False) for name in reversed(roots)]
+    while stack:
+        name, done = stack.pop()
+        if done:
+            open_nodes.discard(name)
+            kept[name] = function.nodes[name]
+            continue
+        if name in kept:
+            continue
+        if name in open_nodes:
+            raise GraphError(f"{function.name}: node {name} waits for itself through others")
+        open_nodes.add(name)
+        stack.append((name, True))
+        for before in function.nodes[name].predecessors():
+            if before not in kept:
+                if before in open_nodes:
+                    raise GraphError(
+                        f"{function.name}: nodes {name} and {before} wait for each other"
+                    )
+                stack.append((before, False))
+    return function.with_nodes(kept)

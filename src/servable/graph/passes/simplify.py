@@ -1,0 +1,53 @@
+"""Drop nodes that only hand a value on, and waits that nothing depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from servable.graph.effects import has_effect
+from servable.graph.ir import Function, Node, Value
+
+# Ops whose output number i is their input number i when nothing is trained.
+_PASS_ON = frozenset({"Identity", "IdentityN", "StopGradient", "PreventGradient", "Snapshot"})
+
+
+def simplify_controls(function: Function) -> Function:
+    """Let nodes wait only for nodes with effects.
+
+    Waiting for a pure node means waiting for the effects before it, and those are
+    named instead. Expects nodes in running order.
+    """
+    effects: dict[str, tuple[str, ...]] = {}
+    nodes: dict[str, Node] = {}
+    for node in function.nodes.values():
+        waits = _effects(node.controls, effects)
+        nodes[node.name] = node if waits == node.controls else replace(node, controls=waits)
+        effects[node.name] = (
+            (node.name,) if has_effect(node.op) else _effects(node.predecessors(), effects)
+        )
+    return function.with_nodes(nodes, targets=_effects(function.targets, effects))
+
+
+def _effects(names: Iterable[str], effects: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for name in names:
+        found.update(dict.fromkeys(effects[name]))
+    return tuple(found)
+
+
+def drop_identities(function: Function) -> Function:
+    """Drop nodes that only pass values on. Expects nodes in running order.
+
+    One that still waits for an effect stays: whoever reads it must wait too.
+    """
+    moved: dict[Value, Value] = {}
+    nodes: dict[str, Node] = {}
+    for node in function.nodes.values():
+        inputs = tuple(moved.get(v, v) for v in node.inputs)
+        if inputs != node.inputs:
+            node = replace(node, inputs=inputs)
+        if node.op in _PASS_ON and not node.controls:
+            moved.update(zip(node.outputs(), inputs, strict=True))
+        nodes[node.name] = node
+    return function.with_nodes(nodes, results=tuple(moved.get(v, v) for v in function.results))

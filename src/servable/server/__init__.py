@@ -1,0 +1,1 @@
+"""The server as a whole: its settings, its logging, and the wiring of its parts."""

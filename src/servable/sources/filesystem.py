@@ -1,0 +1,158 @@
+"""Polls base paths for versions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from servable.contracts import ServableData, ServableId, Target
+from servable.errors import FailedPrecondition, InvalidArgument, ServableError
+from servable.sources.versions import All, Latest, Specific, VersionPolicy
+from servable.sources.watch import Check, Found, ModelWatch, Note, WatchedModel
+
+__all__ = ["All", "FileSystemSource", "Latest", "Specific", "VersionPolicy", "WatchedModel"]
+
+log = logging.getLogger(__name__)
+
+
+class FileSystemSource:
+    """A `contracts.Source[Path]` over local folders. Thread-safe.
+
+    One thread looks at all models in turn, the first time at once. A problem with one
+    model never keeps the others from being looked at.
+
+    Args:
+        models: what to watch.
+        poll_seconds: pause between looks; 0 looks at every model once, a negative
+            number never.
+        check: raises ServableError for a version that is not complete. Called in the
+            polling thread, so it should not read gigabytes.
+        note: hears of versions that are not complete; the manager's `note_incomplete`.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[WatchedModel],
+        *,
+        poll_seconds: float = 1.0,
+        check: Check | None = None,
+        note: Note | None = None,
+    ) -> None:
+        self._poll_seconds = poll_seconds
+        self._check = check or _accept
+        self._note = note or _ignore
+        self._target: Target[Path] | None = None
+        self._polling = threading.Lock()
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._watches: dict[str, ModelWatch] = {}
+        self.watch(models)
+
+    def connect(self, target: Target[Path]) -> None:
+        """Name the target. Called once, before `start`."""
+        self._target = target
+
+    def start(self) -> None:
+        """Begin to look and to call the target, from a thread of its own.
+
+        Raises:
+            FailedPrecondition: there is no target, or it was started before.
+        """
+        if self._target is None or self._thread is not None:
+            raise FailedPrecondition("A source needs a target, and can be started once.")
+        if self._poll_seconds >= 0:
+            self._thread = threading.Thread(target=self._run, name="file system", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; returns after the last call of the target has ended."""
+        self._stopped.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def poll_once(self) -> None:
+        """Look at every model now, in the calling thread."""
+        with self._polling:
+            self._poll(self._watches.values())
+
+    def watch(self, models: Sequence[WatchedModel]) -> None:
+        """Replace the set of models; those that are new or changed are looked at soon.
+
+        Tells the target at once about models that are no longer there. A version that is
+        served already is not loaded again from a changed base path, like with TensorFlow
+        Serving: give it another number.
+
+        Raises:
+            InvalidArgument: two models have the same name; then nothing changes.
+        """
+        wanted: dict[str, WatchedModel] = {}
+        for model in models:
+            if model.name in wanted:
+                raise InvalidArgument(
+                    f"Illegal to list model {model.name} multiple times in config list"
+                )
+            wanted[model.name] = model
+        with self._polling:
+            old, self._watches = self._watches, {}
+            for name, model in wanted.items():
+                before = old.get(name)
+                if before is not None and before.model == model:
+                    self._watches[name] = old.pop(name)
+                else:
+                    self._watches[name] = self._make(model, before)
+            for name, watch in old.items():
+                watch.close()
+                if name not in wanted:
+                    self._offer(name, {})
+        self._wake.set()
+
+    def _make(self, model: WatchedModel, before: ModelWatch | None) -> ModelWatch:
+        return ModelWatch(
+            model,
+            offer=partial(self._offer, model.name),
+            check=self._check,
+            note=self._note,
+            offered=before.offered if before else None,
+        )
+
+    def _run(self) -> None:
+        self._wake.clear()
+        self.poll_once()
+        while not self._stopped.is_set():
+            woken = self._wake.wait(self._poll_seconds or None)
+            self._wake.clear()
+            if self._stopped.is_set():
+                return
+            with self._polling:
+                watches = self._watches.values()
+                self._poll([w for w in watches if not (woken and w.polled)])
+
+    def _poll(self, watches: Iterable[ModelWatch]) -> None:
+        for watch in watches:
+            if self._stopped.is_set():
+                return
+            try:
+                watch.poll()
+            except Exception:
+                # Only a fault of ours comes here. The other models must be looked at.
+                log.exception("%s: looking for versions failed", watch.model.name)
+
+    def _offer(self, name: str, versions: Mapping[int, Found]) -> None:
+        if self._target is not None:
+            self._target.set_aspired_versions(
+                name,
+                [ServableData(ServableId(name, v), found.path) for v, found in versions.items()],
+            )
+
+
+def _accept(_path: Path) -> None:
+    """Take every version for complete."""
+
+
+def _ignore(_id: ServableId, _error: ServableError | None) -> None:
+    """Hear nothing."""

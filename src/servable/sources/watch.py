@@ -1,0 +1,275 @@
+"""What is to be served of one base path: one look after the other.
+
+Two rules beyond TensorFlow Serving's. A version is offered only when it is complete:
+the check says so, and it looked the same at two polls in a row (at the first poll of
+all the check alone decides, so that a server starts at once). And what was offered
+stays offered until there is something better: an empty folder, a missing mount or a
+half-copied successor take nothing out of service.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from servable.contracts import ServableId
+from servable.errors import ServableError, Unavailable, UnknownError
+from servable.sources.fingerprint import fingerprint
+from servable.sources.versions import (
+    LATEST,
+    Children,
+    Specific,
+    VersionPolicy,
+    candidates,
+    sort_out,
+)
+
+log = logging.getLogger(__name__)
+
+RECHECK_POLLS = 30
+"""A refused version whose files do not change is checked again after so many polls."""
+
+Check = Callable[[Path], None]
+"""Raises ServableError for a version that is not complete (yet)."""
+
+Note = Callable[[ServableId, ServableError | None], None]
+"""Hears why a version is not offered yet; None when it is not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedModel:
+    """A model whose versions are the numbered folders under a base path.
+
+    Attributes:
+        policy: which of them are served.
+        unload_when_empty: whether a folder without any version takes the model out of
+            service, as in TensorFlow Serving, instead of leaving the last one in it.
+    """
+
+    name: str
+    base_path: Path
+    policy: VersionPolicy = LATEST
+    unload_when_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A complete version, and what its files looked like when it was found complete."""
+
+    path: Path
+    fingerprint: bytes
+
+
+Offer = Callable[[Mapping[int, Found]], None]
+"""Hands the complete list of versions on."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A version that is not complete yet.
+
+    Attributes:
+        fingerprint: what it looked like at the last poll.
+        patience: polls for which an unchanged version is not checked again.
+        reason: what was noted last.
+    """
+
+    fingerprint: bytes = b""
+    patience: int = 0
+    reason: str = ""
+
+
+class ModelWatch:
+    """Looks after one model; not thread-safe.
+
+    Args:
+        model: what to watch.
+        offered: what an earlier watch of the same name has offered.
+    """
+
+    def __init__(
+        self,
+        model: WatchedModel,
+        *,
+        offer: Offer,
+        check: Check,
+        note: Note,
+        offered: Mapping[int, Found] | None = None,
+    ) -> None:
+        self.model = model
+        self.offered = dict(offered or {})
+        self.polled = False
+        self._offer = offer
+        self._check = check
+        self._note = note
+        self._gone: set[int] = set()
+        self._waiting: dict[int, _Waiting] = {}
+        self._said: dict[str, str] = {}
+        self._ignored: set[str] = set()
+
+    def poll(self) -> None:
+        """Look once, and offer a new list if it differs from the last one.
+
+        Problems of the storage are logged, once each, and change nothing.
+        """
+        first = not self.polled
+        self.polled = True
+        try:
+            children = sort_out(os.listdir(self.model.base_path))
+        except OSError as error:
+            self._say(
+                "storage",
+                "FileSystemStoragePathSource encountered a filesystem access error: Could not "
+                f"find base path {self.model.base_path} for servable {self.model.name} with "
+                f"error {error.strerror or error}",
+            )
+            return
+        self._say("storage", "")
+        self._explain(children)
+        names = children.versions
+        self._gone.update(v for v, f in self.offered.items() if f.path.name != names.get(v))
+        order, count = candidates(self.model.policy, names)
+        chosen: dict[int, Found] = {}
+        looked_at: set[int] = set()
+        for version in order:
+            if count is not None and len(chosen) == count:
+                break
+            looked_at.add(version)
+            found = self._find(version, self.model.base_path / names[version], first)
+            if found is not None:
+                chosen[version] = found
+        for version in self._waiting.keys() - looked_at:
+            self._give_up(version)
+        if chosen or self._may_be_empty(order):
+            self._pass_on(chosen)
+
+    def close(self) -> None:
+        """Take back what was noted; to be called when the watch is over."""
+        for version in list(self._waiting):
+            self._give_up(version)
+
+    def _find(self, version: int, path: Path, first: bool) -> Found | None:
+        """Return the version if it may be offered, else note why not."""
+        known = self.offered.get(version)
+        if known is not None and version not in self._gone:
+            return known
+        waiting = self._waiting.get(version)
+        try:
+            look = fingerprint(path)
+            if known is not None and known.fingerprint == look:
+                # It was out of sight, behind a mount that flapped perhaps.
+                return Found(path, look)
+            if waiting is None:
+                waiting = self._waiting[version] = _Waiting()
+            if not self._is_due(waiting, look, first):
+                return None
+            waiting.patience = RECHECK_POLLS
+            self._check(path)
+        except ServableError as error:
+            self._refuse(version, error)
+        except OSError as error:
+            self._refuse(version, Unavailable(f"{path}: {error.strerror or error}"))
+        except Exception as error:
+            log.exception("%s %d: the check failed", self.model.name, version)
+            self._refuse(version, UnknownError(f"{type(error).__name__}: {error}"))
+        else:
+            self._waiting.pop(version, None)
+            return Found(path, look)
+        return None
+
+    def _is_due(self, waiting: _Waiting, look: bytes, first: bool) -> bool:
+        """Tell whether a version should be checked at this poll."""
+        before, waiting.fingerprint = waiting.fingerprint, look
+        if before != look:
+            waiting.patience = 0
+            if before:
+                raise Unavailable(
+                    "The files changed since the last look; somebody is still writing them.",
+                    hint="The version is loaded once nothing changes between two looks.",
+                )
+            return first
+        if waiting.patience:
+            waiting.patience -= 1
+            return False
+        return True
+
+    def _refuse(self, version: int, error: ServableError) -> None:
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        waiting = self._waiting.setdefault(version, _Waiting())
+        if waiting.reason != error.status_text:
+            waiting.reason = error.status_text
+            log.warning("%s %d: not complete yet: %s", self.model.name, version, error.status_text)
+            self._note(ServableId(self.model.name, version), error)
+
+    def _give_up(self, version: int) -> None:
+        if self._waiting.pop(version).reason:
+            self._note(ServableId(self.model.name, version), None)
+
+    def _may_be_empty(self, order: Sequence[int]) -> bool:
+        """Tell whether having nothing to offer is what the user wants."""
+        policy = self.model.policy
+        if isinstance(policy, Specific) and not policy.versions:
+            return True
+        if self.model.unload_when_empty and not order:
+            return True
+        if self.offered:
+            self._say(
+                "kept",
+                f"{self.model.name}: nothing under {self.model.base_path} can take over; "
+                f"version {max(self.offered)} stays in service.",
+            )
+        return False
+
+    def _pass_on(self, chosen: Mapping[int, Found]) -> None:
+        """Offer a list, unless it was offered before."""
+        replaced = {
+            version
+            for version, found in chosen.items()
+            if version in self.offered and self.offered[version].fingerprint != found.fingerprint
+        }
+        if replaced:
+            # Told in two steps, or the target would keep the files it has loaded.
+            self._offer({v: found for v, found in chosen.items() if v not in replaced})
+        if replaced or chosen.keys() != self.offered.keys():
+            self._offer(chosen)
+        self.offered = dict(chosen)
+        self._gone.clear()
+        self._say("kept", "")
+
+    def _explain(self, children: Children) -> None:
+        """Log what is odd about the names, once."""
+        name, base = self.model.name, self.model.base_path
+        others = {other for other in children.others if not other.startswith(".")}
+        if others - self._ignored:
+            log.warning(
+                "%s: no versions, so ignored: %s. A version is a folder named by a whole "
+                "number, such as %s",
+                name,
+                ", ".join(sorted(others - self._ignored)[:5]),
+                base / "1",
+            )
+        self._ignored = others
+        doubles = ", ".join(children.doubles)
+        self._say(
+            "doubles", doubles and f"{name}: passed over, of the same number as another: {doubles}"
+        )
+        self._say(
+            "none",
+            ""
+            if children.versions
+            else f"No versions of servable {name} found under base path {base}. Did you forget "
+            "to name your leaf directory as a number (eg. '/1/')?",
+        )
+        if isinstance(self.model.policy, Specific):
+            missing = sorted(set(self.model.policy.versions) - children.versions.keys())
+            listed = ", ".join(map(str, missing))
+            self._say("missing", listed and f"{name}: asked for, but not under {base}: {listed}")
+
+    def _say(self, topic: str, text: str) -> None:
+        """Log a warning, unless it is the last one on its topic; "" when all is well."""
+        if text and self._said.get(topic) != text:
+            log.warning("%s", text)
+        self._said[topic] = text

@@ -1,0 +1,1 @@
+"""Bytes <-> tensors: JSON and protobuf bodies, and the codes and texts of errors."""

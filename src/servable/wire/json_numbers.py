@@ -1,0 +1,131 @@
+"""The fast path for numbers: from JSON text to an array without a Python object for each.
+
+simdjson parses the body and copies all the numbers of a nested array into one flat
+buffer. It does not say how they were nested; that is checked on the body's own
+bytes. With digits and blanks deleted, what is left of a nested array of shape
+[2, 3] is `[[,,],[,,]]`, and of any other array something else; only `[]` and `[1]`
+look the same then, and those the number of values tells apart.
+
+Whatever is unusual is left to the exact path: nothing here raises an error that a
+user sees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import simdjson
+
+from servable import tensors
+from servable.tensors import Array, DType
+from servable.wire.json_tensors import FLOATS, INTEGER_RANGES, MAX_RANK
+
+_BLANKS_AND_NUMBERS = b" \t\n\r0123456789+-.eE"
+
+_SATURATED = 0xFFFFFF
+"""simdjson stops counting the elements of one array here."""
+
+_READ: Mapping[int, Literal["d", "i", "u"]] = (
+    dict.fromkeys(FLOATS, "d") | dict.fromkeys(INTEGER_RANGES, "i") | {tensors.UINT64.enum: "u"}
+)
+_NUMPY = {"d": np.float64, "i": np.int64, "u": np.uint64}
+
+
+def parse_object(body: bytes) -> simdjson.Object | None:
+    """Return the body's root if it is strict JSON and an object, else None."""
+    try:
+        root = simdjson.Parser().parse(body)
+    except (ValueError, RuntimeError, MemoryError):
+        return None
+    return root if isinstance(root, simdjson.Object) else None
+
+
+def arrays(body: bytes, nested: Sequence[tuple[simdjson.Array, DType]]) -> list[Array] | None:
+    """Return the numeric arrays of a body, or None if anything about them is unusual.
+
+    Args:
+        body: what `parse_object` has parsed.
+        nested: every array in the body that is not inside another, in the order of
+            the text, each with the dtype it shall have.
+
+    The values are those that the exact path would give, element for element.
+    """
+    skeletons = _skeletons(body)
+    if len(skeletons) != len(nested):
+        return None
+    result = []
+    for (array, dtype), skeleton in zip(nested, skeletons, strict=True):
+        shape = _first_path(array)
+        flat = _flat(array, dtype)
+        if shape is None or flat is None or flat.size != math.prod(shape):
+            return None
+        # A first path may promise more than the text holds; look before building that.
+        if len(skeleton) != _skeleton_length(shape) or skeleton != _skeleton(shape):
+            return None
+        result.append(flat.reshape(shape))
+    return result
+
+
+def _skeletons(body: bytes) -> list[bytes]:
+    """Return the brackets and commas of each outermost array of plain values, in order.
+
+    Two such arrays always have a quoted key between them, and a numeric array has no
+    quote inside, so that quotes cut the body into pieces with one array each at most.
+    [] stands for a body with escapes, where a quote may not be one.
+    """
+    text = body.translate(None, _BLANKS_AND_NUMBERS)
+    if b"\\" in text:
+        return []
+    structure = text.split(b'"')[::2]
+    return [
+        piece[piece.index(b"[") : piece.rfind(b"]") + 1] for piece in structure if b"[" in piece
+    ]
+
+
+def _skeleton(shape: Sequence[int]) -> bytes:
+    text = b""
+    for size in reversed(shape):
+        text = b"[" + b",".join([text] * size) + b"]"
+    return text
+
+
+def _skeleton_length(shape: Sequence[int]) -> int:
+    length = 0
+    for size in reversed(shape):
+        length = size * length + max(size - 1, 0) + 2
+    return length
+
+
+def _first_path(array: simdjson.Array) -> tuple[int, ...] | None:
+    """Return the sizes met when entering the first element of every level."""
+    shape: list[int] = []
+    first: object = array
+    while isinstance(first, simdjson.Array):
+        size = len(first)
+        if size == _SATURATED or len(shape) == MAX_RANK:
+            return None
+        shape.append(size)
+        if not size:
+            break
+        first = first[0]
+    return tuple(shape)
+
+
+def _flat(array: simdjson.Array, dtype: DType) -> Array | None:
+    how = _READ.get(dtype.enum)
+    if how is None:
+        return None
+    try:
+        buffer = array.as_buffer(of_type=how)
+    except (TypeError, ValueError):
+        return None
+    flat = np.frombuffer(buffer, _NUMPY[how])
+    if how == "i" and flat.size:
+        low, high = INTEGER_RANGES[dtype.enum]
+        if flat.min() < low or flat.max() > high:
+            return None
+    with np.errstate(over="ignore"):  # what float can not hold becomes an infinity
+        return flat.astype(dtype.numpy, copy=False)
