@@ -15,12 +15,14 @@ TWO = ServableId("digits", 2)
 
 
 def test_listeners_hear_in_their_order_before_publish_returns_with_the_wall_time() -> None:
-    bus = EventBus(FakeClock())
+    clock = FakeClock()
+    clock.now = 1000.25
+    bus = EventBus(clock)
     heard: list[tuple[str, Event]] = []
     bus.subscribe(lambda event: heard.append(("first", event)))
     bus.subscribe(lambda event: heard.append(("second", event)))
     bus.publish(ONE, VersionState.START)
-    event = Event(ONE, VersionState.START, None, 0.0)
+    event = Event(ONE, VersionState.START, None, 1000.25)
     assert heard == [("first", event), ("second", event)]
 
 

@@ -11,7 +11,7 @@ from servable.contracts import ServableId
 from servable.core.events import EventBus
 from servable.core.manager import Manager
 from servable.core.policy import Action, Snapshot, availability_preserving, resource_preserving
-from servable.errors import DataLoss, FailedPrecondition, Internal, NotFound, Unavailable
+from servable.errors import DataLoss, Internal, NotFound, Unavailable
 
 
 def test_a_healthy_life_is_told_in_order() -> None:

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from google.protobuf import text_format
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -207,6 +207,13 @@ def test_each_dtype_is_written_to_its_own_field(dtype: tensors.DType) -> None:
     assert message.dtype == dtype.enum
 
 
+@pytest.mark.parametrize(
+    "dtype", [dtype for dtype in VALUE_DTYPES if not dtype.name.startswith("q")], ids=str
+)
+def test_an_array_is_written_as_the_plain_dtype_of_its_type(dtype: tensors.DType) -> None:
+    assert encode(np.zeros(0, dtype.numpy)).dtype == dtype.enum
+
+
 def test_the_same_values_are_written_out_one_by_one() -> None:
     assert list(encode(np.zeros(3, np.float32)).float_val) == [0.0, 0.0, 0.0]
     assert list(encode(np.array([b"a", b"a"], object)).string_val) == [b"a", b"a"]
@@ -298,6 +305,7 @@ def numeric(draw: st.DrawFn) -> tuple[tensors.DType, tensors.Array]:
     return dtype, np.frombuffer(raw, dtype.numpy).reshape(shape)
 
 
+@settings(deadline=None)
 @given(numeric(), st.booleans())
 def test_what_is_written_reads_back_bit_for_bit(
     case: tuple[tensors.DType, tensors.Array], as_content: bool
@@ -311,6 +319,7 @@ def test_what_is_written_reads_back_bit_for_bit(
     assert message.dtype == dtype.enum
 
 
+@settings(deadline=None)
 @given(hnp.arrays(object, SHAPES, elements=st.binary(max_size=300)), st.booleans())
 def test_strings_read_back(array: tensors.Array, as_content: bool) -> None:
     back = decode(encode(array, as_content=as_content))
@@ -318,6 +327,7 @@ def test_strings_read_back(array: tensors.Array, as_content: bool) -> None:
     assert back.tolist() == array.tolist()
 
 
+@settings(deadline=None)
 @given(st.integers(0, varint.MAX_UINT64), st.binary(max_size=3))
 @example(varint.MAX_UINT64, b"")
 def test_varints_read_back_and_stop_at_their_end(number: int, rest: bytes) -> None:
@@ -325,6 +335,7 @@ def test_varints_read_back_and_stop_at_their_end(number: int, rest: bytes) -> No
     assert varint.read(b"!" + encoded + rest, 1) == (number, 1 + len(encoded))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_bytes_of_any_kind_decode_or_are_refused(data: bytes) -> None:
     message = framework_pb2.TensorProto(dtype=framework_pb2.DT_STRING, tensor_content=data)

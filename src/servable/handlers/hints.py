@@ -22,9 +22,14 @@ _MAX_CHOICES = 1000
 _CALLERS_FAULT = frozenset({Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.FAILED_PRECONDITION})
 
 
+def blames_request(error: ServableError) -> bool:
+    """Whether another request would have been answered."""
+    return error.code in _CALLERS_FAULT
+
+
 def explain(error: ServableError, hint: Callable[[], str]) -> None:
     """Give an error that blames the request a hint, unless it has one."""
-    if error.code in _CALLERS_FAULT and not error.hint:
+    if blames_request(error) and not error.hint:
         error.hint = cut(hint())
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from servable.errors import FailedPrecondition, InvalidArgument
-from servable.graph.passes.freeze import variable_name
+from servable.graph.passes.refs import variable_name
+from servable.ops.math import shape_text
 from servable.ops.registry import Build, Kernel, op
 from servable.ops.resources import Variable
 from servable.tensors import Array
@@ -30,10 +31,15 @@ def read_variable(build: Build) -> Kernel:
 @op("AssignVariableOp", attrs="validate_shape")
 def assign_variable(build: Build) -> Kernel:
     """Give the variable a value."""
-    if build.bool("validate_shape"):
-        raise build.unsupported("validate_shape=True")
+    validate = build.bool("validate_shape")
 
     def kernel(variable: Variable, value: Array) -> None:
+        old = variable.value
+        if validate and old is not None and old.shape != value.shape:
+            raise InvalidArgument(
+                f"Assign requires shapes of both tensors to match. lhs shape= {shape_text(old)}"
+                f" rhs shape= {shape_text(value)}"
+            )
         variable.assign(value)
 
     return kernel

@@ -13,7 +13,7 @@ user sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -28,9 +28,6 @@ _BLANKS_AND_NUMBERS = b" \t\n\r0123456789+-.eE"
 _SATURATED = 0xFFFFFF
 """simdjson stops counting the elements of one array here."""
 
-_READ: Mapping[int, Literal["d", "i", "u"]] = (
-    dict.fromkeys(FLOATS, "d") | dict.fromkeys(INTEGER_RANGES, "i") | {tensors.UINT64.enum: "u"}
-)
 _NUMPY = {"d": np.float64, "i": np.int64, "u": np.uint64}
 
 
@@ -115,7 +112,7 @@ def _first_path(array: simdjson.Array) -> tuple[int, ...] | None:
 
 
 def _flat(array: simdjson.Array, dtype: DType) -> Array | None:
-    how = _READ.get(dtype.enum)
+    how = _how(dtype)
     if how is None:
         return None
     try:
@@ -129,3 +126,11 @@ def _flat(array: simdjson.Array, dtype: DType) -> Array | None:
             return None
     with np.errstate(over="ignore"):  # what float can not hold becomes an infinity
         return flat.astype(dtype.numpy, copy=False)
+
+
+def _how(dtype: DType) -> Literal["d", "i", "u"] | None:
+    if dtype.enum in FLOATS:
+        return "d"
+    if dtype.enum in INTEGER_RANGES:
+        return "u" if dtype is tensors.UINT64 else "i"
+    return None

@@ -10,7 +10,6 @@ from typing import Any
 from servable.wire.json_debug import Json
 from servable.wire.json_scan import scan
 
-
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 

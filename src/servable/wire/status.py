@@ -37,15 +37,15 @@ _TRUNCATED = "...TRUNCATED"
 
 def error_body(error: ServableError) -> bytes:
     """Return the JSON body of an error: `error`, and `hint` where there is one."""
-    members = {"error": _strict(error.message)}
+    members = {"error": unicode_text(error.message)}
     if error.hint:
-        members["hint"] = _strict(error.hint)
+        members["hint"] = unicode_text(error.hint)
     return orjson.dumps(members)
 
 
 def grpc_message(message: str) -> str:
     """Return an error's text as the peer sends it: at most 1024 bytes, then a mark."""
-    encoded = _strict(message).encode()
+    encoded = unicode_text(message).encode()
     if len(encoded) <= _MAX_GRPC_BYTES:
         return encoded.decode()
     # A cut through the middle of a character leaves bytes that no client can decode.
@@ -58,6 +58,6 @@ def ascii_line(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in escaped)
 
 
-def _strict(text: str) -> str:
-    """Replace what no UTF-8 can carry: escapes for bytes of a request that were not text."""
+def unicode_text(text: str) -> str:
+    """Replace what UTF-8 can not carry: escapes for bytes of a request that were not text."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

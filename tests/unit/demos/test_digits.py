@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from servable.demos import digits
 
 EXPECTED = Path(__file__).parents[2] / "data" / "digits_expected.npz"
+SAMPLES = Path(__file__).parents[3] / "examples" / "digits"
 # The wheel carries the demo; it stays small enough to ship to everyone.
 BUDGET = 1_000_000
 
@@ -57,3 +60,16 @@ def test_tensorflows_recorded_answers_are_for_the_shipped_images() -> None:
     assert accuracy["v1"] > 0.95
     assert accuracy["v2"] > 0.97
     assert accuracy["v2"] > accuracy["v1"]
+
+
+def test_the_sample_request_is_a_held_out_seven() -> None:
+    images, labels = digits.heldout()
+    sample = json.loads((SAMPLES / "seven.json").read_text())["instances"]
+    np.testing.assert_array_equal(np.array(sample, np.float32), images[labels == 7][:1])
+
+
+def test_the_sample_picture_shows_the_same_seven() -> None:
+    images, labels = digits.heldout()
+    with Image.open(SAMPLES / "seven.png") as picture:
+        pixels = np.asarray(picture, np.float32) / 255
+    np.testing.assert_allclose(pixels, images[labels == 7][0, ..., 0], atol=0.5 / 255)

@@ -1,12 +1,14 @@
 """Islands compiled by OpenVINO for the CPU.
 
-Rules that were found by measuring OpenVINO 2026.4: it computes int64 in int32 and
-float64 in float32, so neither is computed in an island; int64 may pass through ops for
-which it is an index, a size or an axis. It may choose bfloat16 by itself, so the
-precision is always named. It takes integers through float32 in some ops, so each op
-says whether it was seen to compute them exactly. It loses NaN (exp(nan) is inf, max(nan, 1) is 1),
-so inputs that are not finite are computed on the host. It refuses inputs of unknown rank, so an island is
-compiled again for each rank that it meets.
+Rules that were found by measuring OpenVINO 2026.4:
+
+- It computes int64 in int32 and float64 in float32, so neither is computed in an island;
+  int64 may pass through ops for which it is an index, a size or an axis. Some ops take
+  int32 through float32, so each op says whether it was seen to compute it exactly.
+- It loses NaN (exp(nan) is inf, max(nan, 1) is 1), so inputs that are not finite are
+  computed on the host.
+- It may choose bfloat16 by itself, so the precision is always named.
+- It refuses inputs of unknown rank, so an island is compiled again for each rank it meets.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -39,6 +41,11 @@ _COMPUTED = frozenset({FLOAT, BOOL})
 WORTH_WEIGHTS = 32_768
 """Weights from which matrix products are worth an island. Measured: one call of an
 island costs about as much as a dozen numpy calls; below this numpy is done sooner."""
+
+Shapes: TypeAlias = tuple[tuple[int, ...], ...]
+
+MOST_SHAPES = 4096
+"""Bound on the combinations of input shapes whose check is remembered."""
 
 MOST_RANKS = 8
 """Bound on how often one island is compiled for ranks other than the signature's."""
@@ -128,23 +135,19 @@ class _IslandKernel:
         self._backend = backend
         self._fallback = island.fallback
         self._lock = threading.Lock()
-        self._shapes = island.shapes
-        self._dtypes = [island.function.dtype(Value(a)) for a in island.function.args]
         # Kept for other ranks: the converted model, not the graph. The model points into
         # the weights' memory without owning it.
         self._model, self._weights = _convert(island.function)
-        self._compiled: dict[tuple[int, ...], _Compiled | None] = {}
+        self._probe = self._model.clone()
+        self._by_shape: dict[Shapes, _Compiled | None] = {}
+        self._by_rank: dict[tuple[int, ...], _Compiled | None] = {}
         self._main: _Compiled | None = None
-        if all(shape is not None for shape in self._shapes):
-            self._main = self._specialise([_partial(shape) for shape in self._shapes])
+        if all(shape is not None for shape in island.shapes):
+            self._main = self._specialise(tuple(_partial(shape) for shape in island.shapes))
 
     def __call__(self, *arrays: Array) -> Sequence[Array]:
-        if not all(map(_finite, arrays)):
-            return self._fallback(*arrays)  # type: ignore[no-any-return]  # a list of arrays
-        compiled = self._main
-        if compiled is None or not compiled.takes(arrays):
-            compiled = self._for_ranks(tuple(a.ndim for a in arrays))
-        if compiled is None:
+        compiled = self._for_shapes(tuple(a.shape for a in arrays))
+        if compiled is None or not all(map(_finite, arrays)):
             return self._fallback(*arrays)  # type: ignore[no-any-return]  # a list of arrays
         try:
             return compiled.run(arrays)
@@ -153,49 +156,88 @@ class _IslandKernel:
             log.debug("island failed on %s: %s", [a.shape for a in arrays], error)
             return self._fallback(*arrays)  # type: ignore[no-any-return]  # a list of arrays
 
-    def _for_ranks(self, ranks: tuple[int, ...]) -> _Compiled | None:
-        with self._lock:
-            if ranks not in self._compiled:
-                if len(self._compiled) >= MOST_RANKS:
-                    return None
-                try:
-                    self._compiled[ranks] = self._specialise([[-1] * r for r in ranks])
-                except IslandRefused as refusal:
-                    log.debug("island refused for ranks %s: %s", ranks, refusal)
-                    self._compiled[ranks] = None
-            return self._compiled[ranks]
+    def _for_shapes(self, shapes: Shapes) -> _Compiled | None:
+        """What computes inputs of these shapes; None if the island refuses them.
 
-    def _specialise(self, shapes: Sequence[Sequence[int]]) -> _Compiled:
-        import openvino as ov
-
-        model = self._model.clone()
+        Compiled with unknown sizes, some of OpenVINO's kernels trust the sizes they
+        get: a matrix product of [4,7] and [256,200] reads past the end. So every new
+        combination of shapes goes through the model's own shape inference once.
+        """
         try:
-            model.reshape(
-                {
-                    p.output(0): ov.PartialShape(list(s))
-                    for p, s in zip(_args(model), shapes, strict=True)
-                }
-            )
-        except RuntimeError as error:
-            raise IslandRefused(str(error)) from error
+            return self._by_shape[shapes]
+        except KeyError:
+            pass
+        with self._lock:
+            if len(self._by_shape) >= MOST_SHAPES:
+                self._by_shape.clear()
+            compiled = None
+            if self._consistent(shapes):
+                compiled = self._main
+                if compiled is None or not compiled.takes(shapes):
+                    compiled = self._for_ranks(tuple(map(len, shapes)))
+            self._by_shape[shapes] = compiled
+            return compiled
+
+    def _consistent(self, shapes: Shapes) -> bool:
+        try:
+            _reshape(self._probe, shapes)
+        except IslandRefused as refusal:
+            log.debug("island refused for shapes %s: %s", shapes, refusal)
+            return False
+        return True
+
+    def _for_ranks(self, ranks: tuple[int, ...]) -> _Compiled | None:
+        if ranks not in self._by_rank:
+            if len(self._by_rank) >= MOST_RANKS:
+                return None
+            try:
+                self._by_rank[ranks] = self._specialise([(-1,) * rank for rank in ranks])
+            except IslandRefused as refusal:
+                log.debug("island refused for ranks %s: %s", ranks, refusal)
+                self._by_rank[ranks] = None
+        return self._by_rank[ranks]
+
+    def _specialise(self, shapes: Shapes) -> _Compiled:
+        model = self._model.clone()
+        _reshape(model, shapes)
         return _Compiled(self._backend.compile_model(model), shapes)
+
+
+def _reshape(model: ov.Model, shapes: Shapes) -> None:
+    """Give a model's inputs these shapes, -1 for unknown sizes, and check all that follows.
+
+    Raises:
+        IslandRefused: they do not fit the model.
+    """
+    import openvino as ov
+
+    try:
+        model.reshape(
+            {
+                parameter.output(0): ov.PartialShape(list(shape))
+                for parameter, shape in zip(_args(model), shapes, strict=True)
+            }
+        )
+    except RuntimeError as error:
+        raise IslandRefused(str(error)) from error
 
 
 class _Compiled:
     """One compiled model with a pool of infer requests: one for each call in flight."""
 
-    def __init__(self, model: ov.CompiledModel, shapes: Sequence[Sequence[int]]) -> None:
+    def __init__(self, model: ov.CompiledModel, shapes: Shapes) -> None:
         self._model = model
-        self._shapes = tuple(tuple(s) for s in shapes)
+        self._shapes = shapes
         self._outputs = len(model.outputs)
         # list.append and list.pop are atomic.
         self._idle: list[ov.InferRequest] = [model.create_infer_request()]
 
-    def takes(self, arrays: Sequence[Array]) -> bool:
-        """Whether arrays of these shapes fit what it was compiled for."""
+    def takes(self, shapes: Shapes) -> bool:
+        """Whether inputs of these shapes fit what it was compiled for."""
         return all(
-            len(a.shape) == len(s) and all(w in (-1, g) for g, w in zip(a.shape, s, strict=True))
-            for a, s in zip(arrays, self._shapes, strict=True)
+            len(given) == len(wanted)
+            and all(w in (-1, g) for g, w in zip(given, wanted, strict=True))
+            for given, wanted in zip(shapes, self._shapes, strict=True)
         )
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
@@ -222,8 +264,8 @@ def _finite(array: Array) -> bool:
     return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
 
 
-def _partial(shape: Shape) -> list[int]:
-    return [-1 if size is None else size for size in shape or ()]
+def _partial(shape: Shape) -> tuple[int, ...]:
+    return tuple(-1 if size is None else size for size in shape or ())
 
 
 def _args(model: ov.Model) -> list[Any]:

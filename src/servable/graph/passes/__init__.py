@@ -12,6 +12,7 @@ from servable.graph.passes.fold import Evaluate, fold, merge_equal
 from servable.graph.passes.freeze import Frozen, freeze
 from servable.graph.passes.inline import inline
 from servable.graph.passes.prune import prune
+from servable.graph.passes.refs import resolve_refs
 from servable.graph.passes.simplify import drop_identities, simplify_controls
 from servable.graph.spec import check_ordered
 
@@ -40,6 +41,8 @@ def expand(function: Function, library: Library, trace: list[Traced] | None = No
     passes: Passes = (
         ("prune", prune),
         ("inline", lambda f: inline(f, library)),
+        ("prune", prune),
+        ("resolve references", resolve_refs),
         ("prune", prune),
     )
     return _run(function, passes, trace)

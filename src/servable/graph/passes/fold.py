@@ -84,8 +84,9 @@ def _key(node: Node) -> object:
         value: object = attr
         if isinstance(value, np.ndarray):
             if value.nbytes > _SMALL or value.dtype == object:
-                return None
-            value = (value.dtype.str, value.shape, value.tobytes())
+                value = id(value)  # variables that are read twice share one array
+            else:
+                value = (value.dtype.str, value.shape, value.tobytes())
         elif isinstance(value, float):
             value = value.hex()  # -0.0 == 0.0, and yet they are not the same attribute
         attrs.append((name, type(value), value))

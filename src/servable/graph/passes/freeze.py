@@ -9,20 +9,11 @@ import numpy as np
 from servable.graph.effects import has_effect
 from servable.graph.importer import Library
 from servable.graph.ir import Function, FunctionRef, Node, Value, const
+from servable.graph.passes.refs import HANDLE, variable_name
 from servable.tensors import INT32, Array, DType
-
-HANDLE = "VarHandleOp"
-REFS = frozenset({"VariableV2", "Variable"})
 
 Frozen = Callable[[str], Array | None]
 """The value of the variable with this name, or None if it must stay a variable."""
-
-
-def variable_name(node: Node) -> str:
-    """The name under which a variable node shares its state."""
-    shared = node.attrs.get("shared_name")
-    return shared.decode("utf-8", "replace") if isinstance(shared, bytes) and shared else node.name
-
 
 # Flagged as stateful, and yet they leave variables as they are.
 _READS = frozenset(
@@ -50,7 +41,7 @@ def assigned_variables(function: Function, library: Library) -> set[str]:
             writes = has_effect(node.op) and node.op not in _READS
         if writes:
             sources = (function.nodes[v.node] for v in node.inputs)
-            names.update(variable_name(n) for n in sources if n.op == HANDLE or n.op in REFS)
+            names.update(variable_name(n) for n in sources if n.op == HANDLE)
     return names
 
 
@@ -77,16 +68,14 @@ def freeze(function: Function, frozen: Frozen) -> Function:
     """Replace reads of frozen variables by their values."""
     values: dict[str, Array] = {}
     for node in function.nodes.values():
-        if node.op == HANDLE or node.op in REFS:
+        if node.op == HANDLE:
             value = frozen(variable_name(node))
             if value is not None:
                 values[node.name] = value
     nodes: dict[str, Node] = {}
     for node in function.nodes.values():
         source = node.inputs[0].node if node.inputs else ""
-        if node.op in REFS and node.name in values:
-            nodes[node.name] = const(node.name, values[node.name], node.dtypes[0])
-        elif node.op == "ReadVariableOp" and source in values:
+        if node.op == "ReadVariableOp" and source in values:
             nodes[node.name] = const(node.name, values[source], node.dtypes[0])
         elif node.op == "ResourceGather" and source in values:
             nodes.update(_gather(node, values[source]))

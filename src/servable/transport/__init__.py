@@ -1,0 +1,1 @@
+"""Sockets: the gRPC and the REST server."""

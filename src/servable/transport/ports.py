@@ -1,0 +1,52 @@
+"""Opening ports, with errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from servable.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ServableError
+
+
+def listen(host: str, port: int, *, flag: str) -> socket.socket:
+    """Return a listening TCP socket.
+
+    Args:
+        host: an address of this machine; `::` takes IPv4 too where the system can.
+        port: 0 for any free one.
+        flag: the command line's name for the port, for hints.
+
+    Raises:
+        FailedPrecondition: the port is taken.
+        PermissionDenied: ports this low need more rights.
+        InvalidArgument: the host is no address of this machine.
+    """
+    try:
+        return socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=1024,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )
+    except (OSError, OverflowError) as error:
+        raise port_error(host, port, flag, error) from error
+
+
+def port_error(host: str, port: int, flag: str, error: Exception) -> ServableError:
+    """Return the error to raise when a port could not be opened."""
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return FailedPrecondition(
+                f"port {port} on {host} is taken",
+                hint=f"Stop the program that listens there, or choose another port with {flag}.",
+            )
+        case errno.EACCES:
+            return PermissionDenied(
+                f"port {port} on {host} may not be opened",
+                hint=f"Choose a port above 1023 with {flag}.",
+            )
+        case _:
+            return InvalidArgument(
+                f"port {port} on {host} can not be opened: {error}",
+                hint=f"Choose an address of this machine, and a port with {flag}.",
+            )

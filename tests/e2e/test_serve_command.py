@@ -1,0 +1,153 @@
+"""`servable serve` as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servable.client import connect
+from servable.demos import digits
+from servable.tensors import Array
+
+LOCAL = ("--host", "127.0.0.1", "--grpc-port", "0", "--rest-port", "0")
+
+Start = Callable[..., Any]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_and_stops_cleanly(servable: Start, images: Array, number: int) -> None:
+    command = servable("serve", str(digits.MODELS), *LOCAL)
+    grpc, rest = command.ports()
+    command.wait_for(r"digits 2: available")
+
+    for address in (grpc, rest):
+        with connect(address) as client:
+            assert client.predict("digits", {"image": images[:1]}).outputs["probabilities"].any()
+
+    assert command.stop(number) == 0
+    assert "stopped" in command.log[-1]
+    assert not any("Traceback" in line for line in command.log)
+
+
+def test_a_second_signal_ends_it_at_once(servable: Start, tmp_path: Path) -> None:
+    command = servable("serve", str(tmp_path), *LOCAL, env={"PYTHONUNBUFFERED": "1"})
+    address = command.ports()[1]
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as half_sent:
+        # A request that never ends is in flight, so a clean stop would take the whole grace.
+        half_sent.sendall(
+            b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+        )
+        command.process.send_signal(signal.SIGTERM)
+        command.wait_for("stopping")
+        command.process.send_signal(signal.SIGTERM)
+
+        assert command.process.wait(60) in (0, 128 + signal.SIGTERM)
+
+
+def test_a_relative_path_and_a_name(servable: Start, images: Array) -> None:
+    path = os.path.relpath(digits.MODELS / "2")
+    command = servable("serve", f"m={path}", *LOCAL)
+    grpc, _ = command.ports()
+    command.wait_for(r"m 1: available")
+
+    with connect(grpc) as client:
+        assert client.predict("m", {"image": images[:1]}).version == 1
+
+
+def test_a_base_path_without_a_version_is_waited_for(
+    servable: Start, tmp_path: Path, images: Array
+) -> None:
+    base = tmp_path / "digits"
+    base.mkdir()
+    command = servable("serve", str(base), *LOCAL, "--poll-seconds", "0.05")
+    grpc, _ = command.ports()
+    command.wait_for(r"digits: no version yet; waiting")
+
+    shutil.copytree(digits.MODELS / "1", base / "1.tmp")
+    (base / "1.tmp").rename(base / "1")
+    command.wait_for(r"digits 1: available")
+
+    with connect(grpc) as client:
+        assert client.predict("digits", {"image": images[:1]}).version == 1
+
+
+def test_versions_are_served_as_asked(servable: Start) -> None:
+    command = servable("serve", str(digits.MODELS), *LOCAL, "--versions", "1")
+    grpc, _ = command.ports()
+    command.wait_for(r"digits 1: available")
+
+    with connect(grpc) as client:
+        assert [state.version for state in client.status("digits")] == [1]
+
+
+def test_every_line_of_a_json_log_is_an_object(servable: Start) -> None:
+    command = servable("serve", str(digits.MODELS), *LOCAL, "--log-format", "json")
+    command.wait_for(r"digits 2: available")
+
+    assert command.stop(signal.SIGTERM) == 0
+    entries = [json.loads(line) for line in command.log]
+    assert {"ts", "level", "logger", "message"} <= set.intersection(*map(set, entries))
+    assert entries[-1]["message"] == "stopped"
+
+
+def test_all_interfaces_are_the_default_and_said(servable: Start, tmp_path: Path) -> None:
+    command = servable("serve", str(tmp_path), "--grpc-port", "0", "--rest-port", "0")
+    command.ports()
+
+    assert "0.0.0.0" in command.wait_for("listening on all interfaces.*").string
+
+
+@pytest.mark.parametrize("flag", ["--grpc-port", "--rest-port"])
+def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path, flag: str) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        run = subprocess.run(
+            [sys.executable, "-m", "servable", "serve", str(tmp_path), *LOCAL, flag, port],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert run.returncode == 1
+    error, hint = run.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert port in error
+    assert flag in error + hint
+
+
+@pytest.mark.parametrize("flag", ["--grpc-port", "--rest-port"])
+def test_a_host_that_is_not_this_machine_is_one_clear_line(tmp_path: Path, flag: str) -> None:
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "servable",
+            "serve",
+            str(tmp_path),
+            "--host",
+            "192.0.2.1",
+            flag,
+            "0",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert "192.0.2.1" in run.stderr
+    assert len(run.stderr.splitlines()) <= 2

@@ -1,0 +1,167 @@
+"""Islands: shapes that come and go, values that OpenVINO gets wrong, many threads."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+
+from servable.engine.backends.openvino import OpenVinoBackend
+from servable.engine.compile import compile_function
+from servable.engine.plan import Plan
+from servable.engine.run import run
+from servable.errors import InvalidArgument
+from servable.graph.ir import ARG, Function, FunctionRef, Node, Value, const
+from servable.ops.registry import Body, Environment
+from servable.ops.resources import Resources
+from servable.tensors import DOUBLE, FLOAT, INT64, Array, DType, Shape
+
+WEIGHTS = np.random.default_rng(0).normal(size=(256, 200)).astype(np.float32)
+
+
+def no_functions(ref: FunctionRef) -> Body:
+    raise AssertionError(f"nothing calls {ref}")
+
+
+def matmul(shape: Shape = (None, 256), weights: Array = WEIGHTS) -> Plan:
+    """exp(x @ w), with weights that are read-only as a file's are."""
+    frozen = weights.copy()
+    frozen.flags.writeable = False
+    dtype = FLOAT
+    w = const("w", frozen, dtype)
+    nodes = (
+        Node("x", ARG, attrs={"T": dtype, "index": 0}, dtypes=(dtype,)),
+        w,
+        Node(
+            "mm",
+            "MatMul",
+            (Value("x"), Value("w")),
+            (),
+            {"T": dtype, "transpose_a": False, "transpose_b": False},
+            (dtype,),
+        ),
+        Node("y", "Exp", (Value("mm"),), (), {"T": dtype}, (dtype,)),
+    )
+    function = Function("f", ("x",), {n.name: n for n in nodes}, (Value("y"),))
+    return compile_function(
+        function,
+        Environment(Resources(), None, no_functions),
+        backend=OpenVinoBackend(),
+        shapes=[shape],
+    )
+
+
+def backends(plan: Plan) -> list[str]:
+    return [s.unit.backend for s in plan.steps]
+
+
+def close(plan: Plan, x: Array) -> None:
+    (y,) = run(plan, [x])
+    np.testing.assert_allclose(y, np.exp(x @ WEIGHTS), rtol=2e-5)
+
+
+X = np.random.default_rng(1).normal(size=(4, 256)).astype(np.float32) / 100
+
+
+@pytest.mark.parametrize("shape", [(None, 256), (4, 256), (None, None), None])
+def test_an_island_answers_whatever_the_signature_says_of_shapes(shape: Shape) -> None:
+    plan = matmul(shape=shape)
+    assert backends(plan) == ["openvino"]
+    for rows in (4, 1, 0, 3):
+        close(plan, X[:rows])
+
+
+def test_a_shape_that_the_graph_refuses_gets_tensorflows_text_and_the_next_request_its_answer() -> (
+    None
+):
+    plan = matmul()
+    with pytest.raises(InvalidArgument, match=r"Matrix size-incompatible: In\[0\]: \[4,7\]"):
+        run(plan, [np.zeros((4, 7), np.float32)])
+    close(plan, X)
+
+
+def test_values_that_are_not_finite_come_out_as_tensorflow_has_them() -> None:
+    x = X.copy()
+    x[1, 3] = np.nan
+    (y,) = run(matmul(), [x])
+    assert np.isnan(y[1]).all()
+    assert np.isfinite(y[[0, 2, 3]]).all()
+
+
+def test_values_whose_squares_overflow_are_still_finite() -> None:
+    plan = matmul(weights=np.zeros_like(WEIGHTS))
+    assert run(plan, [np.full((1, 256), 1e30, np.float32)])[0].tolist() == [[1.0] * 200]
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, INT64])
+def test_wide_arithmetic_stays_on_the_host(dtype: DType) -> None:
+    assert backends(plain(dtype)) == ["host"]
+
+
+def plain(dtype: DType) -> Plan:
+    """A product of matrices of some size, and nothing else."""
+    w = const("w", WEIGHTS.astype(dtype.numpy), dtype)
+    nodes = (
+        Node("x", ARG, attrs={"T": dtype, "index": 0}, dtypes=(dtype,)),
+        w,
+        Node(
+            "mm",
+            "MatMul",
+            (Value("x"), Value("w")),
+            (),
+            {"T": dtype, "transpose_a": False, "transpose_b": False},
+            (dtype,),
+        ),
+    )
+    return compile_function(
+        Function("f", ("x",), {n.name: n for n in nodes}, (Value("mm"),)),
+        Environment(Resources(), None, no_functions),
+        backend=OpenVinoBackend(),
+        shapes=[(None, 256)],
+    )
+
+
+def test_small_products_stay_on_the_host() -> None:
+    assert backends(matmul(shape=(None, 4), weights=WEIGHTS[:4, :4])) == ["host", "host"]
+
+
+def test_weights_live_as_long_as_the_plan() -> None:
+    plan = matmul(weights=WEIGHTS.copy())
+    gc.collect()
+    np.random.default_rng(2).normal(size=(256, 200)).astype(np.float32)
+    close(plan, X)
+
+
+def test_results_stay_as_they_are_when_the_next_request_runs() -> None:
+    plan = matmul()
+    (first,) = run(plan, [X])
+    kept = first.copy()
+    run(plan, [X * 2])
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_many_threads_share_one_island() -> None:
+    plan = matmul()
+    wrong: list[int] = []
+
+    def work(row: int) -> None:
+        x = X[row : row + 1]
+        expected = run(plan, [x])[0]
+        wrong.extend(row for _ in range(100) if not np.array_equal(run(plan, [x])[0], expected))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_inputs_that_are_views_or_read_only_are_fine() -> None:
+    wide = np.repeat(X, 2, axis=1)
+    close(matmul(), wide[:, ::2])
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    close(matmul(), frozen)
