@@ -111,18 +111,18 @@ def ratios(results: Sequence[Result], reference: str) -> dict[str, dict[str, flo
 def table(title: str, results: Sequence[Result], reference: str) -> Table:
     """Lay the results out for a person."""
     view = Table(title=title)
-    view.add_column("")
-    for column in ("median", "fastest - slowest", "peak memory", "time", "memory"):
-        view.add_column(column, justify="right")
+    view.add_column("", no_wrap=True)
+    for column in ("median", "range", "peak RSS", "faster", "smaller"):
+        view.add_column(column, justify="right", no_wrap=True)
     compared = ratios(results, reference)
     for result in results:
         ratio = compared.get(result.name, {})
         view.add_row(
             result.title,
             f"{result.median:.2f} s",
-            f"{min(result.seconds):.2f} - {max(result.seconds):.2f} s",
+            f"{min(result.seconds):.2f}-{max(result.seconds):.2f} s",
             f"{result.peak / MIB:.0f} MiB" if result.peak else "unknown",
-            *(f"{ratio[of]:.1f}x less" if ratio.get(of) else "" for of in ("time", "memory")),
+            *(f"{ratio[of]:.1f}x" if ratio.get(of) else "" for of in ("time", "memory")),
         )
     return view
 

@@ -15,7 +15,7 @@ def describe(packages: Sequence[str]) -> dict[str, str | int]:
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if _on_linux() else os.cpu_count() or 1,
         "memory_gib": round(_memory_bytes() / 2**30),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
     }

@@ -75,7 +75,7 @@ def run_script(python: str, script: str, model: Path, images: Path) -> Sample:
             child.communicate()
         if not line or child.returncode:
             raise Broken(f"{script} gave no answer:\n{tail(errors)}")
-    return Sample(seconds, peak, json.loads(line))
+    return Sample(round(seconds, 4), peak, json.loads(line))
 
 
 def free_port() -> int:
@@ -102,7 +102,7 @@ def run_server(base_path: Path, images: list[object]) -> Sample:
                 raise Broken(f"{error}:\n{tail(log)}") from None
             finally:
                 server.terminate()
-    return Sample(seconds, peak, answer)
+    return Sample(round(seconds, 4), peak, answer)
 
 
 def first_reply(
@@ -142,12 +142,12 @@ def measure(tensorflow: str | None, repeats: int) -> list[Result]:
         ways = [
             Way(
                 "in_process",
-                "servable, in process",
+                "servable in process",
                 lambda: script(sys.executable, "with_servable.py"),
             ),
             Way(
                 "server",
-                "servable serve, over REST",
+                "servable serve (REST)",
                 lambda: run_server(base_path, image.tolist()),
             ),
         ]
@@ -155,7 +155,7 @@ def measure(tensorflow: str | None, repeats: int) -> list[Result]:
             ways.append(
                 Way(
                     REFERENCE,
-                    "TensorFlow, in process",
+                    "TensorFlow",
                     lambda: script(tensorflow, "with_tensorflow.py"),
                 )
             )

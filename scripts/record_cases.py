@@ -36,7 +36,7 @@ _inits: list[Any] = []
 
 
 def case(
-    op: str, *, tolerance: float = 1e-5, island: bool = True, **arguments: Any
+    op: str, /, *, tolerance: float = 1e-5, island: bool = True, **arguments: Any
 ) -> Callable[[Builder], Builder]:
     """Register a function that builds one case for an op; stack it for several.
 

@@ -21,9 +21,12 @@ from servable.tensors import Array
 GUARD = """
 import sys
 
+# The last one reports every start of OpenVINO to a statistics server.
+FORBIDDEN = {"tensorflow", "keras", "tf_keras", "tensorflow_serving", "openvino_telemetry"}
+
 class Guard:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"tensorflow", "keras", "tf_keras", "tensorflow_serving"}:
+        if name.partition(".")[0] in FORBIDDEN:
             sys.stderr.write(f"FORBIDDEN IMPORT {name}\\\\n")
             raise ImportError(f"{name} is forbidden here")
 

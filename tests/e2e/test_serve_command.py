@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -9,8 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +41,59 @@ def test_it_serves_and_stops_cleanly(servable: Start, images: Array, number: int
     assert not any("Traceback" in line for line in command.log)
 
 
-def test_a_second_signal_ends_it_at_once(servable: Start, tmp_path: Path) -> None:
-    command = servable("serve", str(tmp_path), *LOCAL, env={"PYTHONUNBUFFERED": "1"})
-    address = command.ports()[1]
+@contextmanager
+def request_in_flight(address: str, body: bytes) -> Iterator[socket.socket]:
+    """Yield a connection on which the server has begun a request, and waits for its body."""
     host, port = address.split(":")
-    with socket.create_connection((host, int(port)), timeout=60) as half_sent:
-        # A request that never ends is in flight, so a clean stop would take the whole grace.
-        half_sent.sendall(
-            b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(
+            b"POST /v1/models/digits:predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body)
         )
+        assert connection.recv(1024).startswith(b"HTTP/1.1 100 ")
+        yield connection
+
+
+def test_a_request_in_flight_is_answered_before_the_process_ends(
+    servable: Start, images: Array
+) -> None:
+    body = json.dumps({"instances": images[:1].tolist()}).encode()
+    command = servable("serve", str(digits.MODELS), *LOCAL)
+    _, rest = command.ports()
+    command.wait_for(r"digits 2: available")
+
+    with request_in_flight(rest, body) as connection:
+        command.process.send_signal(signal.SIGTERM)
+        command.wait_for("stopping")
+        connection.sendall(body)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+
+        assert answer.status == 200
+        assert "predictions" in json.loads(answer.read())
+    assert command.process.wait(60) == 0
+
+
+def test_a_second_signal_ends_it_at_once(servable: Start, tmp_path: Path) -> None:
+    command = servable("serve", str(tmp_path), *LOCAL, "--grace-seconds", "1000")
+    _, rest = command.ports()
+
+    with request_in_flight(rest, b"never sent"):
         command.process.send_signal(signal.SIGTERM)
         command.wait_for("stopping")
         command.process.send_signal(signal.SIGTERM)
 
-        assert command.process.wait(60) in (0, 128 + signal.SIGTERM)
+        assert command.process.wait(60) == 128 + signal.SIGTERM
+
+
+def test_a_request_that_outlasts_the_grace_does_not_keep_the_process(
+    servable: Start, tmp_path: Path
+) -> None:
+    command = servable("serve", str(tmp_path), *LOCAL, "--grace-seconds", "0")
+    _, rest = command.ports()
+
+    with request_in_flight(rest, b"never sent"):
+        assert command.stop(signal.SIGTERM) == 0
 
 
 def test_a_relative_path_and_a_name(servable: Start, images: Array) -> None:

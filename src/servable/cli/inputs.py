@@ -67,7 +67,7 @@ def _array(value: str, spec: TensorSpec) -> Array:
 def _from_file(path: Path, spec: TensorSpec) -> Array:
     suffix = path.suffix.lower()
     if not path.is_file():
-        raise NotFound(f"no file {path}")
+        raise NotFound(f"no file {path}", hint=f"Looked for {path.absolute()}.")
     if suffix == ".npy":
         try:
             return cast(np.load(path, allow_pickle=False), spec)

@@ -10,7 +10,7 @@ import click
 
 from servable.cli.failure import USAGE, reported
 from servable.cli.options import listening, reachable
-from servable.cli.signals import stop_requested, wait_for
+from servable.cli.signals import leave, stop_requested, wait_for
 
 if TYPE_CHECKING:
     from servable.server.assemble import Server
@@ -114,6 +114,7 @@ def serve(
         finally:
             server.stop()
     log.info("stopped")
+    leave()
 
 
 def _announce(server: Server) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+log = logging.getLogger(__name__)
+
 _POLL_SECONDS = 1.0
+_LAST_MOMENT_SECONDS = 0.5
 
 
 @contextmanager
@@ -41,3 +46,20 @@ def wait_for(stop: threading.Event) -> None:
     """
     while not stop.wait(_POLL_SECONDS):
         pass
+
+
+def leave() -> None:
+    """End the process with exit code 0, also while a request runs that outlasted the grace.
+
+    The interpreter would wait for the thread of such a request for ever. To be called
+    last: returns if there is none, and else does not return.
+    """
+    deadline = time.monotonic() + _LAST_MOMENT_SECONDS
+    others = [t for t in threading.enumerate() if t is not threading.main_thread()]
+    workers = [thread for thread in others if not thread.daemon]
+    for worker in workers:
+        worker.join(max(0.0, deadline - time.monotonic()))
+    if any(worker.is_alive() for worker in workers):
+        log.warning("a request outlasted the grace and is cut off")
+        logging.shutdown()
+        os._exit(0)

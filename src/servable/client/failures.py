@@ -20,6 +20,7 @@ _BY_HTTP: Mapping[int, Code] = {
     403: Code.PERMISSION_DENIED,
     404: Code.NOT_FOUND,
     409: Code.ALREADY_EXISTS,
+    413: Code.RESOURCE_EXHAUSTED,
     429: Code.RESOURCE_EXHAUSTED,
     499: Code.CANCELLED,
     500: Code.INTERNAL,

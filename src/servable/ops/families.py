@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from servable.ops import array, math, nn, state
+from servable.ops import array, control, lists, math, nn, state
 from servable.ops.registry import Op
 
-FAMILIES = (array, math, nn, state)
+FAMILIES = (array, control, lists, math, nn, state)
 
 
 def loaded(ops: dict[str, Op]) -> Mapping[str, Op]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from servable.graph import schema
@@ -46,11 +47,15 @@ class Environment:
         resources: variables and tables.
         restore: reads a checkpoint tensor by key and slice; only while loading.
         function: compiles a function of the library.
+        assets: the folder of the model's asset files, the only files that ops may read;
+            None where they may read none.
     """
 
     resources: Resources
     restore: Callable[[bytes, bytes], Array] | None
     function: Callable[[FunctionRef], Body]
+    most_steps: int = 1_000_000
+    assets: Path | None = None
 
 
 class Build:
@@ -92,6 +97,11 @@ class Build:
         """A string attribute that is a word of TensorFlow's own, not data."""
         value: bytes = self._get(name, bytes)
         return value.decode("utf-8", "replace")
+
+    def data(self, name: str) -> bytes:
+        """A string attribute that is data."""
+        value: bytes = self._get(name, bytes)
+        return value
 
     def list(self, name: str) -> tuple[Any, ...]:
         """A list attribute."""

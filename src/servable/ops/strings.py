@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -147,7 +146,7 @@ def _cut_characters(s: bytes, start: int, count: int) -> bytes | None:
     skipped = max(-start - count, 0)
     end = len(starts) - skipped
     begin = len(starts) + start
-    return s[edges[begin] : edges[end]] if 0 <= end and begin <= end else None
+    return s[edges[begin] : edges[end]] if 0 <= end >= begin else None
 
 
 @op("ReduceJoin", attrs="keep_dims separator")
@@ -200,17 +199,23 @@ def unsorted_segment_join(build: Build) -> Kernel:
             )
         segments = int(np.ravel(number)[0])
         shape = check_size((segments, *x.shape[ids.ndim :]), x.itemsize)
-        if ids.size and not (0 <= ids.min() and ids.max() < segments):
+        if ids.size and (ids.min() < 0 or ids.max() >= segments):
             raise InvalidArgument(
                 "segment_ids are not allowed to exceed num_segments or to have negative values."
             )
         width = int(np.prod(shape[1:], dtype=np.int64))
-        made = [b""] * (segments * width)
+        made: dict[int, list[bytes]] = {}
         rows = x.reshape(ids.size, width).tolist()
         for segment, row in zip(ids.ravel().tolist(), rows, strict=True):
-            for column, s in enumerate(row, segment * width):
-                # Nothing is put after what is still empty, whether or not a string came before.
-                made[column] = made[column] + separator + s if made[column] else s
-        return strings(made, shape)
+            for place, s in enumerate(row, segment * width):
+                # Empty strings at the beginning leave no separator behind.
+                if place in made:
+                    made[place].append(s)
+                elif s:
+                    made[place] = [s]
+        joined = np.full(segments * width, b"", object)
+        for place, parts in made.items():
+            joined[place] = separator.join(parts)
+        return joined.reshape(shape)
 
     return kernel

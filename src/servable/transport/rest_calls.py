@@ -64,7 +64,8 @@ def answer(models: ModelProvider, request: Request) -> bytes:
 
 def _predict(models: ModelProvider, request: Request) -> bytes:
     try:
-        body = json_predict.parse_body(_inflated(request.body) if request.gzipped else request.body)
+        text = _inflated(request.body) if request.gzipped else request.body
+        body = json_predict.PredictBody(text)
     except ServableError as error:
         hints.explain(error, lambda: 'Send a JSON object such as {"instances": [...]}.')
         raise
@@ -77,23 +78,24 @@ def _predict(models: ModelProvider, request: Request) -> bytes:
             computed = predict_on(handle, spec.signature_name, inputs)
             return json_predict.encode(layout, computed.outputs)
         except ServableError as error:
-            _explain(error, handle, spec.signature_name, request)
+            _explain(error, handle, body, request)
             raise
 
 
 def _explain(
-    error: ServableError, handle: ServableHandle, signature_name: str, request: Request
+    error: ServableError, handle: ServableHandle, body: json_predict.PredictBody, request: Request
 ) -> None:
     """Add what the signature expects, and a command that would work."""
     if not hints.blames_request(error):
         return
     signatures = handle.servable.signatures
-    name = signature_name or DEFAULT_SIGNATURE
+    name = body.signature_name or DEFAULT_SIGNATURE
     if name not in signatures:
         name = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in signatures else min(signatures, default="")
     if name not in signatures:
         return
-    hints.explain(error, lambda: hints.expected(name, signatures[name]))
+    given = body.input_names()
+    hints.explain(error, lambda: hints.wrong_inputs(name, signatures[name], given))
     example = json_example.example(name, signatures[name])
     if example is None:
         error.hint += " JSON has no form for these inputs; use gRPC."

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import simdjson
 
@@ -13,6 +12,7 @@ from servable.tensors import Array, DType, Signature
 from servable.wire import json_columns, json_numbers, json_rows
 from servable.wire.json_debug import Json, debug_string
 from servable.wire.json_parse import parse
+from servable.wire.json_tensors import is_base64
 
 
 class Layout(enum.Enum):
@@ -22,31 +22,42 @@ class Layout(enum.Enum):
     COLUMNS = "inputs"
 
 
-@dataclass(frozen=True, slots=True)
 class PredictBody:
-    """A body that is well-formed JSON; its tensors wait for a signature to name their dtypes.
+    """A body that is a JSON object; its tensors wait for a signature to name their dtypes.
 
-    Attributes:
-        signature_name: what the body asks for, "" if it does not say.
+    For use by one thread at a time.
+
+    Raises:
+        InvalidArgument: by the constructor: the text is no JSON object, or its
+            `signature_name` is no string.
     """
 
-    signature_name: str
-    _text: bytes
-    _fast: simdjson.Object | None
-    _root: dict[str, Json] | None
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._root: dict[str, Json] | None = None
+        # What simdjson has parsed of the three members that count; None if it could not.
+        self._fast = json_numbers.members(text, ("signature_name", "instances", "inputs"))
+        members = self._exact() if self._fast is None else self._fast
+        name = members.get("signature_name", "")
+        if not isinstance(name, str):
+            raise InvalidArgument(
+                f"JSON Value: {debug_string(self._exact())} not formatted correctly. "
+                "'signature_name' key must be a string value."
+            )
+        self.signature_name = name
+        """What the body asks for; "" if it does not say."""
 
     def decode(self, signature: Signature) -> tuple[Layout, dict[str, Array]]:
-        """Return the layout and one array for each input.
+        """Return the layout, and one array for each input of the signature.
 
         Raises:
             InvalidArgument: the tensors are missing or do not suit the signature.
             Unimplemented: JSON has no form for an input's dtype (columnar only).
         """
-        if self._fast is not None:
-            numbers = _decode_numbers(self._text, self._fast, signature)
-            if numbers is not None:
-                return numbers
-        root = parse(self._text) if self._root is None else self._root
+        numbers = None if self._fast is None else _decode_numbers(self._text, self._fast, signature)
+        if numbers is not None:
+            return numbers
+        root = self._exact()
         if "instances" in root and "inputs" in root:
             raise InvalidArgument(
                 f"JSON Value: {debug_string(root)} Not formatted correctly expecting only one "
@@ -58,28 +69,24 @@ class PredictBody:
             return Layout.COLUMNS, json_columns.decode(root, signature)
         raise InvalidArgument("Missing 'inputs' or 'instances' key")
 
+    def input_names(self) -> Sequence[str]:
+        """Return the names that the body gives to its inputs, if it gives any.
 
-def parse_body(body: bytes) -> PredictBody:
-    """Return a request's body, parsed.
+        For error texts: a body that could be decoded as plain numbers has none to tell.
+        """
+        root = self._root or {}
+        value = root.get("inputs") or root.get("instances")
+        first = value[0] if isinstance(value, list) else value
+        return list(first) if isinstance(first, dict) and not is_base64(first) else ()
 
-    Raises:
-        InvalidArgument: it is no JSON object, or `signature_name` is no string.
-    """
-    fast = json_numbers.parse_object(body)
-    if fast is not None:
-        name = fast.get("signature_name", "")
-        if isinstance(name, str):
-            return PredictBody(name, body, fast, None)
-    root = parse(body)
-    if not isinstance(root, dict):
-        raise InvalidArgument(f"JSON Value: {debug_string(root)} Is not object")
-    name = root.get("signature_name", "")
-    if not isinstance(name, str):
-        raise InvalidArgument(
-            f"JSON Value: {debug_string(root)} not formatted correctly. 'signature_name' key "
-            "must be a string value."
-        )
-    return PredictBody(name, body, None, root)
+    def _exact(self) -> dict[str, Json]:
+        """Return the root as Python values."""
+        if self._root is None:
+            root = parse(self._text)
+            if not isinstance(root, dict):
+                raise InvalidArgument(f"JSON Value: {debug_string(root)} Is not object")
+            self._root = root
+        return self._root
 
 
 def encode(layout: Layout, outputs: Mapping[str, Array]) -> bytes:
@@ -92,28 +99,27 @@ def encode(layout: Layout, outputs: Mapping[str, Array]) -> bytes:
 
 
 def _decode_numbers(
-    text: bytes, root: simdjson.Object, signature: Signature
+    text: bytes, root: Mapping[str, object], signature: Signature
 ) -> tuple[Layout, dict[str, Array]] | None:
     """Decode a body in which every input is a nested list of numbers; None for any other."""
     if ("instances" in root) == ("inputs" in root):
         return None
     layout = Layout.ROWS if "instances" in root else Layout.COLUMNS
     value = root[layout.value]
-    members: dict[str, object]
     if isinstance(value, simdjson.Array) and len(signature.inputs) == 1 and len(value):
-        members = {next(iter(signature.inputs)): value}
+        values: Mapping[str, object] = dict.fromkeys(signature.inputs, value)
     elif isinstance(value, simdjson.Object) and layout is Layout.COLUMNS:
-        keys = list(value)
-        if sorted(keys) != sorted(signature.inputs):
+        aliases = list(value)
+        if sorted(aliases) != sorted(signature.inputs):
             return None
-        members = {key: value[key] for key in keys}
+        values = {alias: value[alias] for alias in aliases}
     else:
         return None
     nested: list[tuple[simdjson.Array, DType]] = []
-    for alias, member in members.items():
+    for alias, member in values.items():
         dtype = signature.inputs[alias].dtype
         if not isinstance(member, simdjson.Array) or dtype is None:
             return None
         nested.append((member, dtype))
     arrays = json_numbers.arrays(text, nested)
-    return None if arrays is None else (layout, dict(zip(members, arrays, strict=True)))
+    return None if arrays is None else (layout, dict(zip(values, arrays, strict=True)))

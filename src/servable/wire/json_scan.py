@@ -1,7 +1,7 @@
 """The exact JSON parser: what it accepts and how it complains are the peer's rules.
 
 It is written for its error texts and its generosity, not for speed: the bodies that
-reach it are those that fast parsers refuse. Rules and texts are in the behaviour
+reach it are those that faster parsers refuse. Rules and texts are in the behaviour
 reference, section 3.5; the parser there is RapidJSON, reading iteratively, with
 NaN and Infinity allowed, stopping after the first value, and not validating UTF-8.
 """
@@ -37,7 +37,7 @@ def scan(body: bytes) -> Json:
     """Return the first value in `body`; what follows it is ignored.
 
     Integers that fit neither int64 nor uint64 become floats. Of equal keys in an
-    object the first one counts.
+    object the last one counts.
 
     Raises:
         InvalidArgument: there is no well-formed value; the text is the peer's.
@@ -68,7 +68,7 @@ def scan(body: bytes) -> Json:
                 if follows != b"]":
                     raise _error("Missing a comma or ] after an array element.", at)
             else:
-                container.setdefault(key, value)
+                container[key] = value
                 if follows == b",":
                     key, at = _key(body, _skip(body, at + 1))
                     stack[-1] = (container, key)

@@ -98,7 +98,8 @@ graph_def {
   node { name: "w" op: "VariableV2" attr { key: "dtype" value { type: DT_FLOAT } }
     attr { key: "shape" value { shape { dim { size: 2 } } } } }
   node { name: "start" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } }
-    attr { key: "value" value { tensor { dtype: DT_FLOAT tensor_shape { dim { size: 2 } } float_val: [3, 4] } } } }
+    attr { key: "value" value { tensor {
+      dtype: DT_FLOAT tensor_shape { dim { size: 2 } } float_val: [3, 4] } } } }
   node { name: "assign" op: "Assign" input: "w" input: "start"
     attr { key: "T" value { type: DT_FLOAT } } }
   node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     import openvino as ov
 
 log = logging.getLogger(__name__)
+
+# `import openvino` reports itself to a statistics server, from a forked copy of this
+# process. A module that can not be imported makes it fall back to reporting nothing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None bars it
 
 _COMPUTED = frozenset({FLOAT, BOOL})
 
@@ -191,7 +196,7 @@ class _IslandKernel:
             if len(self._by_rank) >= MOST_RANKS:
                 return None
             try:
-                self._by_rank[ranks] = self._specialise([(-1,) * rank for rank in ranks])
+                self._by_rank[ranks] = self._specialise(tuple((-1,) * r for r in ranks))
             except IslandRefused as refusal:
                 log.debug("island refused for ranks %s: %s", ranks, refusal)
                 self._by_rank[ranks] = None
