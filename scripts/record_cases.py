@@ -90,6 +90,8 @@ def _short(value: Any) -> str:
 
 def _encode(value: Any) -> dict[str, Any]:
     array = np.asarray(value)
+    if isinstance(value, bytes):  # what a session returns for a scalar string
+        array = np.array([value, None], object)[:1].reshape(())
     if array.dtype == object:
         data: Any = [base64.b64encode(s).decode() for s in array.ravel().tolist()]
         number = tf.string.as_datatype_enum

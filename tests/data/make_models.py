@@ -271,7 +271,7 @@ def _expect(model: Path) -> None:
 def main() -> None:
     counter = iter(range(1000))
     # TF1 savers put a random identifier into the graph.
-    uuid.uuid4 = lambda: uuid.UUID(int=next(counter))  # type: ignore[method-assign]
+    uuid.uuid4 = lambda: uuid.UUID(int=next(counter))  # type: ignore[assignment]  # a stand-in
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)  # assets are named relative to it, so that no path of a machine is recorded
         for make in (tf2_dtypes, tf2_mlp, tf1_half_plus_two, tf1_partitioned, tf1_stateless):

@@ -46,3 +46,21 @@ def test_the_curl_line_can_be_pasted(servable: Callable[..., Any]) -> None:
 
     assert b'"predictions"' in answer.stdout
     assert demo.stop(signal.SIGINT) == 0
+
+
+def test_the_check_fails_and_says_why() -> None:
+    asking_too_much = (
+        "from servable.cli import demo_check, main\n"
+        "demo_check.WANTED_ACCURACY = 1.01\n"
+        "main.main(['demo', '--check', '--grpc-port', '0', '--rest-port', '0'])\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", asking_too_much],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert "error: version 2 over gRPC gets 98.9% right, and 101% is the least" in run.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import urllib.request
@@ -79,6 +80,18 @@ def test_a_bare_saved_model_is_served_as_version_1(images: Array) -> None:
     with Server(config) as server, GrpcClient(f"127.0.0.1:{server.grpc_port}") as client:
         assert server.wait_until_settled(60)
         assert client.predict("m", {"image": images[:1]}).version == 1
+
+
+def test_loaded_models_are_set_aside_from_garbage_collection(
+    eventually: Callable[[Callable[[], bool]], None],
+) -> None:
+    config = ServerConfig(
+        (BareModel("m", digits.MODELS / "1"),), "127.0.0.1", grpc_port=0, rest_port=0
+    )
+    gc.unfreeze()
+    with Server(config):
+        eventually(lambda: gc.get_freeze_count() > 0)
+    assert gc.get_freeze_count() == 0
 
 
 def test_two_models_do_not_get_in_each_others_way(

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from google.protobuf import text_format
 from google.protobuf.message import Message
@@ -104,20 +105,31 @@ def reading(
     return act
 
 
-def sliced(*pieces: tuple[int, int], rows: int, each: int = -1) -> bytes:
-    """Return the index of a float vector `x` in slices; all pieces begin at byte 0."""
-    stored = " ".join(f"slices {{ extent {{ start: {s} length: {n} }} }}" for s, n in pieces)
+def sliced(*pieces: tuple[int, int], rows: int, each: int = -1, ones: int = 0) -> bytes:
+    """Return the index of floats `x` in slices; all pieces begin at byte 0.
+
+    The shape is `rows` and then a number of ones.
+    """
+    stored = " ".join(
+        f"slices {{ extent {{ start: {s} length: {n} }} {'extent { }' * ones} }}" for s, n in pieces
+    )
+    more = "dim { size: 1 }" * ones
     entries = [header()]
     for start, length in pieces:
         count = length if each < 0 else each
-        value = entry("", size=4 * count, shape=f"dim {{ size: {count} }}")
-        entries.append((slices.data_key("x", ((start, length),)), value))
-    entries.append((b"x", entry(stored, size=0, shape=f"dim {{ size: {rows} }}")))
+        value = entry("", size=4 * count, shape=f"dim {{ size: {count} }} {more}")
+        extents = ((start, length), *[(0, slices.WHOLE)] * ones)
+        entries.append((slices.data_key("x", extents), value))
+    entries.append((b"x", entry(stored, size=0, shape=f"dim {{ size: {rows} }} {more}")))
     return table(block(entries))
 
 
-def assembling(*pieces: tuple[int, int], data: bytes, rows: int) -> Callable[[Path], object]:
-    return lambda directory: bundle(directory, sliced(*pieces, rows=rows), data).read("x")
+def assembling(
+    *pieces: tuple[int, int], data: bytes, rows: int, ones: int = 0
+) -> Callable[[Path], object]:
+    return lambda directory: bundle(directory, sliced(*pieces, rows=rows, ones=ones), data).read(
+        "x"
+    )
 
 
 def growing_keys() -> bytes:
@@ -349,6 +361,8 @@ CASES: list[tuple[str, type[errors.SavedModelError], Callable[[Path], object]]] 
      assembling((0, 2), (1, 2), data=b"\0" * 16, rows=4)),
     ("slices that leave a gap", errors.SlicesMissing,
      assembling((0, 1), (2, 1), data=b"\0" * 8, rows=3)),
+    ("slices with more dimensions than arrays have", errors.EntryInvalid,
+     assembling((0, 1), (1, 1), data=b"\0" * 8, rows=2, ones=70)),
     ("slices that all hold the same bytes", errors.AssembledTooLarge,
      assembling((0, 2), (2, 2), (4, 2), data=b"\0" * 8, rows=6)),
     # data files
@@ -393,6 +407,12 @@ def test_a_broken_rule_is_refused_by_its_own_error(
 
 def test_the_bundle_that_the_cases_break_is_sound(tmp_path: Path) -> None:
     assert bundle(tmp_path, GOOD, FLOATS).read("x").tolist() == [1.0, 1.0]
+
+
+def test_the_slices_that_the_cases_break_are_sound(tmp_path: Path) -> None:
+    read_back = assembling((0, 1), (1, 1), data=FLOATS, rows=2, ones=3)(tmp_path)
+    assert isinstance(read_back, np.ndarray)
+    assert read_back.tolist() == [[[[1.0]]], [[[1.0]]]]
 
 
 def test_several_blocks_and_shared_prefixes_are_read(tmp_path: Path) -> None:

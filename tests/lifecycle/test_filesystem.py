@@ -119,6 +119,17 @@ def test_an_incomplete_version_that_disappears_is_taken_back(desk: Desk) -> None
     assert desk.notes[-1] == (ServableId("m", 2), "")
 
 
+def test_a_version_that_was_seen_once_is_not_worth_a_note(desk: Desk) -> None:
+    desk.put("1")
+    desk.open(desk.model())
+    desk.poll()
+    desk.put("2", whole=False)
+    desk.poll()
+    desk.remove("2")
+    desk.poll()
+    assert desk.notes == []
+
+
 def test_only_versions_that_could_be_served_are_checked(desk: Desk) -> None:
     desk.put("1", "2", "3")
     desk.open(desk.model())
@@ -226,17 +237,16 @@ def test_the_thread_looks_at_once_and_then_again(desk: Desk) -> None:
 
 
 def test_a_period_of_zero_looks_once_at_each_model(desk: Desk) -> None:
-    desk.put("1")
-    desk.open(desk.model(), poll_seconds=0)
+    desk.put("1", "2")
+    desk.open(desk.model(All()), poll_seconds=0)
     desk.source.start()
     assert desk.target.heard.acquire(timeout=PATIENCE)
     desk.remove("1")
-    desk.put("2")
     desk.put("5", name="n")
-    desk.source.watch([desk.model(), desk.model(name="n")])
+    desk.source.watch([desk.model(All()), desk.model(name="n")])
     assert desk.target.heard.acquire(timeout=PATIENCE)
     desk.source.stop()
-    assert desk.target.lists == [("m", ["1"]), ("n", ["5"])]
+    assert desk.target.lists == [("m", ["1", "2"]), ("n", ["5"])]
 
 
 def test_a_negative_period_never_looks(desk: Desk) -> None:

@@ -159,8 +159,10 @@ def test_unloading_lets_go_of_loader_and_servable_even_if_it_fails() -> None:
     loader = Stubborn()
     harness = Harness(ID, loader)
     assert harness.load() is None
+    late_reader = harness.ready
     refs: list[weakref.ref[object]] = [weakref.ref(loader), weakref.ref(loader.servable())]
     del loader
     assert str(harness.unload()) == "busy"
     gc.collect()
     assert [ref() for ref in refs] == [None, None]
+    assert late_reader.id == ID

@@ -161,6 +161,16 @@ def test_a_version_waits_for_memory_that_an_unload_is_about_to_free() -> None:
     assert stage.states("n") == {1: "AVAILABLE"}
 
 
+def test_versions_do_not_wait_for_each_other_to_give_memory_back() -> None:
+    stage = Stage(memory_limit_bytes=10)
+    stage.want("m", {1: FakeLoader(size=6)})
+    stage.settle()
+    stage.want("n", {1: FakeLoader(size=6)})
+    stage.want("o", {1: FakeLoader(size=6)})
+    stage.settle()
+    assert (stage.states("n"), stage.states("o")) == ({1: "END"}, {1: "END"})
+
+
 def test_an_estimate_that_fails_is_tried_again() -> None:
     class Unsure(FakeLoader):
         def estimate_resources(self) -> int:

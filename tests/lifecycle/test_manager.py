@@ -11,7 +11,7 @@ from servable.contracts import ServableId
 from servable.core.events import EventBus
 from servable.core.manager import Manager
 from servable.core.policy import Action, Snapshot, availability_preserving, resource_preserving
-from servable.errors import DataLoss, Internal, NotFound, Unavailable
+from servable.errors import DataLoss, FailedPrecondition, Internal, NotFound, Unavailable
 
 
 def test_a_healthy_life_is_told_in_order() -> None:
@@ -285,6 +285,18 @@ def test_an_incomplete_version_that_disappears_ends_with_its_reason() -> None:
     assert stage.error(2) is reason
 
 
+def test_a_version_that_has_ended_does_not_end_again() -> None:
+    stage = Stage()
+    stage.want("m", {1: FakeLoader()})
+    stage.settle()
+    stage.want("m", {})
+    stage.settle()
+    told = stage.told(1)
+    stage.manager.note_incomplete(ServableId("m", 1), None)
+    stage.settle()
+    assert stage.told(1) == told
+
+
 def test_a_note_on_a_version_that_is_served_changes_nothing() -> None:
     stage = Stage()
     stage.want("m", {1: FakeLoader()})
@@ -346,9 +358,11 @@ def test_stopping_unloads_everything_and_may_be_said_twice() -> None:
     assert stage.manager.names() == ["m", "n"]
 
 
-def test_a_list_that_comes_after_stopping_loads_nothing() -> None:
+def test_a_manager_that_was_stopped_loads_nothing_more() -> None:
     stage = Stage()
     stage.manager.stop()
+    with pytest.raises(FailedPrecondition):
+        stage.manager.start()
     loader = FakeLoader()
     stage.want("m", {1: loader})
     stage.settle()

@@ -85,6 +85,27 @@ def test_files_that_change_under_a_served_version_are_left_alone(desk: Desk) -> 
     assert desk.poll(3) == []
 
 
+def test_files_that_change_after_a_mount_came_back_are_left_alone(desk: Desk) -> None:
+    desk.put("1")
+    desk.open(desk.model())
+    desk.poll()
+    (desk.root / "m" / "1").rename(desk.root / "away")
+    desk.poll()
+    (desk.root / "away").rename(desk.root / "m" / "1")
+    desk.poll()
+    (desk.root / "m" / "1" / "variables" / "data").write_bytes(b"the new weights")
+    assert desk.poll(3) == []
+
+
+def test_an_incomplete_version_does_not_make_a_folder_empty(desk: Desk) -> None:
+    desk.put("1")
+    desk.open(WatchedModel("m", desk.root / "m", unload_when_empty=True))
+    desk.poll()
+    desk.put("2", whole=False)
+    desk.remove("1")
+    assert desk.poll(3) == []
+
+
 def test_an_empty_folder_unloads_if_that_is_asked_for(desk: Desk) -> None:
     desk.put("1")
     desk.open(WatchedModel("m", desk.root / "m", unload_when_empty=True))
@@ -164,14 +185,20 @@ def test_a_missing_base_path_is_said_once_and_again_when_it_happens_again(
     assert warnings(caplog) == [text, text]
 
 
-def test_it_is_said_that_an_old_version_stays(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_said_once_each_time_that_an_old_version_stays(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     desk.put("1")
     desk.open(desk.model())
     desk.poll()
     desk.remove("1")
     desk.poll(3)
+    desk.put("1")
+    desk.poll(3)
+    desk.remove("1")
+    desk.poll(3)
     text = f"m: nothing under {desk.root / 'm'} can take over; version 1 stays in service."
-    assert warnings(caplog).count(text) == 1
+    assert warnings(caplog).count(text) == 2
 
 
 # Odd trees

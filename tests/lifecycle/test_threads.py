@@ -9,13 +9,13 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
-from lifecycle_stage import FakeLoader
+from lifecycle_stage import FakeClock, FakeLoader
 
 from servable.contracts import Loader, Servable, ServableData, ServableId
 from servable.core.events import Event, EventBus
 from servable.core.manager import Manager
 from servable.core.policy import Action, Snapshot, availability_preserving
-from servable.errors import Cancelled, FailedPrecondition, Unavailable
+from servable.errors import Cancelled, FailedPrecondition, Internal, Unavailable
 from servable.servables.echo import Echo
 
 PATIENCE = 60.0  # seconds until a test that hangs gives up; none comes near
@@ -62,17 +62,31 @@ class Live:
     """A running manager and what it tells."""
 
     def __init__(self, load_threads: int = 2) -> None:
+        self.clock = FakeClock()
+        self.rounds = 0
         self.landmarks = Landmarks()
         bus = EventBus()
         bus.subscribe(self.landmarks.hear)
         self.manager = Manager(
-            load_threads=load_threads, load_retry_seconds=3600.0, tick_seconds=0.005, bus=bus
+            load_threads=load_threads,
+            load_retry_seconds=3600.0,
+            tick_seconds=0.005,
+            clock=self.clock,
+            bus=bus,
         )
         self.manager.start()
 
     def want(self, name: str, versions: Mapping[int, Loader]) -> None:
         data = [ServableData(ServableId(name, v), loader) for v, loader in versions.items()]
         self.manager.set_aspired_versions(name, data)
+
+    def go_round(self) -> None:
+        """Return when the manager has noticed all that was said and done before."""
+        for _ in range(2):
+            self.rounds += 1
+            id = ServableId("round", self.rounds)
+            self.manager.note_incomplete(id, Unavailable("just passing"))
+            self.landmarks.wait(id.name, id.version, "START")
 
     def state(self, name: str, version: int) -> str:
         (status,) = self.manager.status(name, version)
@@ -111,8 +125,7 @@ def test_no_more_loads_run_at_once_than_allowed(start: Callable[..., Live]) -> N
     first, second = GateLoader(), GateLoader()
     live.want("m", {2: first, 1: second})
     assert first.entered.wait(PATIENCE)
-    live.manager.note_incomplete(ServableId("other", 1), Unavailable("a round trip"))
-    live.landmarks.wait("other", 1, "START")
+    live.go_round()
     assert not second.entered.is_set()
     assert live.state("m", 1) == "START"
     first.gate.set()
@@ -120,6 +133,52 @@ def test_no_more_loads_run_at_once_than_allowed(start: Callable[..., Live]) -> N
     assert second.entered.wait(PATIENCE)
     second.gate.set()
     live.landmarks.wait("m", 1, "AVAILABLE")
+
+
+def test_a_retry_that_is_due_waits_for_a_free_thread(start: Callable[..., Live]) -> None:
+    live = start(1)
+    failing, blocking = FakeLoader(Unavailable("not yet")), GateLoader()
+    live.want("m", {1: failing})
+    live.landmarks.wait("m", 1, "LOADING")
+    live.want("n", {1: blocking})
+    assert blocking.entered.wait(PATIENCE)
+    live.clock.now += 3600
+    live.go_round()
+    assert failing.calls == ["load"]
+    blocking.gate.set()
+    live.landmarks.wait("m", 1, "AVAILABLE")
+    assert failing.calls == ["load", "load"]
+
+
+def test_dropping_a_version_that_waits_for_a_thread_ends_it_at_once(
+    start: Callable[..., Live],
+) -> None:
+    live = start(1)
+    blocking, waiting = GateLoader(), FakeLoader()
+    live.want("m", {1: blocking})
+    assert blocking.entered.wait(PATIENCE)
+    live.want("n", {1: waiting})
+    live.go_round()
+    live.want("n", {})
+    assert isinstance(live.landmarks.wait("n", 1, "END").error, Cancelled)
+    assert live.state("m", 1) == "LOADING"
+    assert waiting.calls == []
+    blocking.gate.set()
+
+
+def test_who_waits_hears_of_a_version_that_ends_without_ever_starting(
+    start: Callable[..., Live],
+) -> None:
+    live = start()
+    settled: list[bool] = []
+    waiter = threading.Thread(
+        target=lambda: settled.append(live.manager.wait_until_settled(["m"], PATIENCE))
+    )
+    waiter.start()
+    bad: ServableData[Loader] = ServableData(ServableId("m", 1), error=Internal("no platform"))
+    live.manager.set_aspired_versions("m", [bad])
+    waiter.join()
+    assert settled == [True]
 
 
 def test_dropping_a_version_while_it_loads_undoes_the_load(start: Callable[..., Live]) -> None:

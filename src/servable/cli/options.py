@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+EVERYWHERE = frozenset({"0.0.0.0", "::"})
+"""Hosts that stand for every interface of the machine."""
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _PORT = click.IntRange(0, 65535)
@@ -45,6 +48,6 @@ def listening(host: str) -> Callable[[CommandT], CommandT]:
 
 def reachable(host: str) -> str:
     """Return how this machine reaches a server that listens on `host`, for use in URLs."""
-    if host in ("0.0.0.0", "::"):
+    if host in EVERYWHERE:
         return "localhost"
     return f"[{host}]" if ":" in host else host

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from servable.cli.failure import USAGE, reported
-from servable.cli.options import listening, reachable
+from servable.cli.options import EVERYWHERE, listening, reachable
 from servable.cli.signals import leave, stop_requested, wait_for
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ def serve(
             grace_seconds=grace_seconds,
         )
     observe.configure(log_level, log_format)
-    from servable.server.assemble import Server  # slow, and only now sure to be needed
-
     with stop_requested() as stop:
+        from servable.server.assemble import Server  # slow, and only now sure to be needed
+
         server = Server(config)
         with reported():
             server.start()
@@ -121,7 +121,7 @@ def _announce(server: Server) -> None:
     host = server.config.host
     url = reachable(host)
     log.info("gRPC on %s:%d, REST on http://%s:%d", url, server.grpc_port, url, server.rest_port)
-    if url == "localhost" != host:
+    if host in EVERYWHERE:
         log.info("listening on all interfaces (%s); --host 127.0.0.1 is this machine only", host)
     for model in server.config.models:
         log.info("%s", _described(model))

@@ -14,7 +14,7 @@ from servable.client.api import Metadata, Prediction, VersionState
 from servable.client.arrays import tensors
 from servable.client.failures import error_for
 from servable.client.signatures import signatures_from_map
-from servable.errors import Code, ServableError, Unavailable
+from servable.errors import Code, DeadlineExceeded, ServableError, Unavailable
 from servable.pb import serving_pb2
 from servable.tensor_proto import decode, encode
 
@@ -123,11 +123,16 @@ class GrpcClient:
     def _failure(self, error: grpc.RpcError) -> ServableError:
         code = Code(error.code().value[0])
         text = error.details() or ""
-        # Only grpc itself says this; a server's own UNAVAILABLE keeps its text.
+        # Only grpc itself says these two; what a server says keeps its text.
         if code is Code.UNAVAILABLE and "onnect to all addresses" in text:
             return Unavailable(
-                f"cannot talk to {self._address} over gRPC: nothing answers there",
+                f"cannot talk to {self._address} over gRPC: no gRPC server answers there",
                 hint="Is the server running, and is this its gRPC port?",
+            )
+        if code is Code.DEADLINE_EXCEEDED and text == "Deadline Exceeded":
+            return DeadlineExceeded(
+                f"no answer from {self._address} within {self._timeout:g} s",
+                hint="Allow more time, or look at the server's log.",
             )
         trailing: Any = error.trailing_metadata() or ()  # pairs, whatever the stub says
         hints = [value for key, value in trailing if key == HINT_KEY]

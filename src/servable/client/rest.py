@@ -30,7 +30,8 @@ class RestClient:
 
     Args:
         address: `host:port`.
-        timeout: seconds that one request may take.
+        timeout: seconds to wait for the server at each step of a request: to connect,
+            to take in more of the request, to give out more of the answer.
     """
 
     def __init__(self, address: str, *, timeout: float = 60.0) -> None:
@@ -123,7 +124,10 @@ class RestClient:
                 f"no answer from {self._address} within {self._timeout:g} s",
                 hint="Allow more time, or look at the server's log.",
             ) from error
-        except (OSError, http.client.HTTPException) as error:
+        except http.client.HTTPException as error:
+            self._connection.close()
+            raise self._unreachable("what answers there does not speak HTTP/1.1") from error
+        except OSError as error:
             self._connection.close()
             raise self._unreachable(error) from error
         return self._exchange(method, path, body)
@@ -133,9 +137,9 @@ class RestClient:
         response = self._connection.getresponse()
         return response.status, response.read()
 
-    def _unreachable(self, error: Exception) -> Unavailable:
+    def _unreachable(self, why: object) -> Unavailable:
         return Unavailable(
-            f"cannot talk to {self._address} over REST: {error}",
+            f"cannot talk to {self._address} over REST: {why}",
             hint="Is the server running, and is this its REST port?",
         )
 

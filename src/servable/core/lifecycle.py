@@ -135,7 +135,6 @@ class Lifecycle:
         if error is not None:
             self._failed(harness, error)
         elif harness.aspired:
-            harness.error = None
             harness.move(HarnessState.READY)
             self._serving.add(harness.ready)
             self._rest(harness)

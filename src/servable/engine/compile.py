@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +13,8 @@ from servable.engine.backends import host
 from servable.engine.partition import Group, border, extract, partition
 from servable.engine.plan import Plan, Unit, make_plan
 from servable.graph.ir import ARG, CONST, Function, Node, Value
+from servable.graph.passes.switches import MERGES, may_be_dead
+from servable.ops.dead import alive_only
 from servable.ops.registry import Environment, Kernel
 from servable.tensors import Shape
 
@@ -118,12 +120,13 @@ def _compile(
         for node in function.nodes.values()
         if node.op == CONST and isinstance(value := node.attrs.get("value"), np.ndarray)
     }
+    mortal = may_be_dead(function)
     if backend is None:
         groups = [Group(False, tuple(_runnable(function)))]
     else:
         groups = partition(
             function,
-            lambda n: n.op not in banned and backend.eligible(n),
+            lambda n: n.op not in banned and n.name not in mortal and backend.eligible(n),
             lambda nodes: backend.worth(nodes, function.nodes),
         )
     units: list[Unit] = []
@@ -131,8 +134,15 @@ def _compile(
         if group.island and backend is not None:
             units.append(_island(function, group, environment, backend, shapes))
         else:
-            units.extend(host.unit(node, environment) for node in group.nodes)
+            units.extend(_host(node, environment, mortal) for node in group.nodes)
     return make_plan(function, units, constants)
+
+
+def _host(node: Node, environment: Environment, mortal: Collection[str]) -> Unit:
+    unit = host.unit(node, environment)
+    if node.name not in mortal or node.op in MERGES:
+        return unit
+    return replace(unit, kernel=alive_only(unit.kernel, len(node.dtypes)))
 
 
 def _runnable(function: Function) -> list[Node]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from servable.engine.plan import Plan, Step
 from servable.errors import InvalidArgument, ResourceExhausted, ServableError
+from servable.ops.dead import DEAD
 from servable.tensors import Array
 
 
@@ -32,7 +33,10 @@ def run(plan: Plan, args: Sequence[Array]) -> list[Array]:
     with np.errstate(all="ignore"):
         for step in plan.steps:
             _step(step, slots)
-    return [slots[number] for number in plan.results]
+    results = [slots[number] for number in plan.results]
+    if any(result is DEAD for result in results):
+        raise InvalidArgument(f"{plan.name}: a result lies on a branch that was not taken")
+    return results
 
 
 def _step(step: Step, slots: list[Any]) -> None:

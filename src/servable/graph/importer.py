@@ -58,6 +58,18 @@ class Library:
                 function = self._imported[name] = _import_function(proto, self)
         return function
 
+    def add(self, function: Function) -> None:
+        """Add a function that a pass made."""
+        with self._lock:
+            self._imported[function.name] = function
+
+    def unused(self, name: str) -> str:
+        """The name, or one like it that no function has."""
+        with self._lock:
+            while name in self._protos or name in self._imported:
+                name += "_"
+            return name
+
     def schema(self, op: str) -> OpSchema | None:
         """What is known of an op or a function called like one; None if nothing is."""
         found = schema.known(op)

@@ -108,11 +108,15 @@ def _count(attrs: Mapping[str, AttrValue], name: str) -> int:
     return value
 
 
+_OWN = {"_Gate": {"in": ["value:T"], "out": ["output:T"], "attr": {"T": ["type"]}}}
+"""Ops that only passes make; see `passes.switches`."""
+
+
 @functools.cache
 def _table() -> dict[str, Any]:
     text = resources.files("servable.graph").joinpath("opdefs.json").read_bytes()
     table: dict[str, Any] = orjson.loads(text)
-    return table
+    return table | _OWN
 
 
 @functools.cache

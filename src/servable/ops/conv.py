@@ -90,7 +90,10 @@ def _windows(padded: Array, axes: Sequence[Axis], rows: slice) -> Array:
     view = np.lib.stride_tricks.sliding_window_view(
         padded[:, start:stop], reach, tuple(range(1, len(axes) + 1))
     )
-    steps = (slice(None, None, first.stride), *(slice(0, a.places * a.stride, a.stride) for a in others))
+    steps = (
+        slice(None, None, first.stride),
+        *(slice(0, a.places * a.stride, a.stride) for a in others),
+    )
     inside = tuple(slice(None, None, axis.dilation) for axis in axes)
     return view[(slice(None), *steps, slice(None), slice(None), *inside)]
 
@@ -139,7 +142,7 @@ def conv_2d(build: Build) -> Kernel:
 @op("Conv3D", attrs="strides padding data_format dilations", island=Island.HEAVY)
 def conv_3d(build: Build) -> Kernel:
     """Convolution of volumes with filters [planes, rows, columns, in, out]."""
-    return _convolution(sliding(build, paddings=("SAME", "VALID")))
+    return _convolution(sliding(build, paddings="SAME VALID"))
 
 
 @op("DepthwiseConv2dNative", attrs=_CONV, island=Island.HEAVY)
@@ -159,5 +162,38 @@ def depthwise_conv_2d(build: Build) -> Kernel:
         axes = how.over(images.shape[1:-1], filters.shape[:2])
         made = depthwise(wide(images), wide(filters), axes)
         return how.back(made.astype(x.dtype, copy=False))
+
+    return kernel
+
+
+@op("Conv", attrs=f"{_CONV} batch_dims groups", island=Island.HEAVY)
+def conv(build: Build) -> Kernel:
+    """Convolution in two or three dimensions, behind any number of batch dimensions.
+
+    Raises:
+        UnsupportedOps: channels first, or groups; TensorFlow has neither on the CPU.
+    """
+    build.choice("data_format", "CHANNELS_LAST")
+    batch_dims = build.int("batch_dims")
+    if build.int("groups") != 1:
+        raise build.unsupported(f"groups={build.int('groups')}")
+    rank = len(build.list("strides")) - 2
+    if rank not in (2, 3):
+        raise build.unsupported(f"strides={list(build.list('strides'))}")
+    convolution = _convolution(sliding(build, rank=rank))
+
+    def kernel(x: Array, filters: Array) -> Array:
+        batch = x.shape[: x.ndim - rank - 1]
+        if x.ndim <= rank or len(batch) != batch_dims:
+            raise InvalidArgument(
+                f"The input must have {rank} spatial dimensions behind {batch_dims} of the batch,"
+                f" but its shape is {list(x.shape)}"
+            )
+        if filters.ndim != rank + 2 or x.shape[-1] != filters.shape[-2]:
+            raise InvalidArgument(
+                f"Input depth must be equal to filter depth: {x.shape} vs {filters.shape}"
+            )
+        made = convolution(x.reshape(-1, *x.shape[len(batch) :]), filters)
+        return made.reshape(*batch, *made.shape[1:])
 
     return kernel

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from servable.ops import array, control, lists, math, nn, state
+from servable.ops import array, control, conv, conv_back, dead, lists, math, nn, state, tensor_arrays
 from servable.ops.registry import Op
 
-FAMILIES = (array, control, lists, math, nn, state)
+FAMILIES = (array, control, conv, conv_back, dead, lists, math, nn, state, tensor_arrays)
 
 
 def loaded(ops: dict[str, Op]) -> Mapping[str, Op]:

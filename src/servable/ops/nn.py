@@ -93,39 +93,6 @@ def _windows(
     return view[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
 
 
-_CONV = "strides padding explicit_paddings data_format dilations"
-
-
-@op("Conv2D", attrs=_CONV, no_effect="use_cudnn_on_gpu", island=Island.HEAVY)
-def conv_2d(build: Build) -> Kernel:
-    """Convolution of images with a bank of filters [rows, columns, in, out]."""
-    build.choice("data_format", "NHWC")
-    padding = build.choice("padding", "SAME", "VALID", "EXPLICIT")
-    explicit = build.list("explicit_paddings")
-    strides = build.list("strides")[1:3]
-    dilations = build.list("dilations")[1:3]
-
-    def kernel(x: Array, filters: Array) -> Any:
-        rows, columns, depth, out = filters.shape
-        if x.ndim != 4 or x.shape[3] % depth:
-            raise InvalidArgument(
-                "input depth must be evenly divisible by filter depth:"
-                f" {shape_text(x)} vs {shape_text(filters)}"
-            )
-        groups = x.shape[3] // depth
-        if groups != 1:
-            raise InvalidArgument("grouped convolution runs in islands only")
-        pads = _pads(padding, explicit, x, (rows, columns), strides, dilations)
-        padded = np.pad(x, [(0, 0), *pads, (0, 0)])
-        view = _windows(padded, (rows, columns), strides, dilations)
-        # One matrix product over [window rows, window columns, in].
-        places = view.transpose(0, 1, 2, 4, 5, 3).reshape(-1, rows * columns * depth)
-        product = places @ filters.reshape(-1, out)
-        return product.reshape(*view.shape[:3], out)
-
-    return kernel
-
-
 def _pooling(build: Build, fill: float, reduce: Any, count_padding: bool) -> Kernel:
     build.choice("data_format", "NHWC")
     padding = build.choice("padding", "SAME", "VALID")

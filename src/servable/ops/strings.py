@@ -10,6 +10,7 @@ from servable.errors import InvalidArgument, OutOfRange, Unimplemented
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Kernel, op
 from servable.ops.text import dims, each, flat, strings
+from servable.ops.unicode_text import cased
 from servable.tensors import Array
 
 
@@ -56,11 +57,11 @@ def _cased(build: Build, ascii: Callable[[bytes], bytes], text: Callable[[str], 
     encoding = build.text("encoding")
     if encoding not in ("", "utf-8"):
         raise InvalidArgument(
-            f"only utf-8 or '' (no encoding) is supported (node {build.node.name})"
+            f"only utf-8 or '' (no encoding) is supported, received {encoding}"
         )
     if not encoding:
         return lambda x: each(ascii, x)
-    return lambda x: each(lambda s: text(s.decode("utf-8", "replace")).encode(), x)
+    return lambda x: each(lambda s: cased(s, text), x)
 
 
 def _is_trail(byte: int) -> bool:

@@ -121,26 +121,25 @@ class Sliding:
         return Axis(size, window, stride, dilation, before, places)
 
 
-def sliding(
-    build: Build, *, paddings: Sequence[str] = ("SAME", "VALID", "EXPLICIT"), dilated: bool = True
-) -> Sliding:
-    """Read the attributes that say how windows move.
+def sliding(build: Build, *, rank: int = 0, paddings: str = "SAME VALID EXPLICIT") -> Sliding:
+    """Read strides, dilations, padding and data_format.
 
     Args:
-        build: a node with strides, padding and data_format, and with dilations if `dilated`.
-        paddings: which the op allows; EXPLICIT is read from explicit_paddings.
+        build: a node that has them.
+        rank: number of spatial dimensions, with channels last; 0 if data_format says it.
+        paddings: those that the op allows; EXPLICIT is read from explicit_paddings.
 
     Raises:
         UnsupportedOps: a value that TensorFlow refuses as well.
     """
-    rank, first = data_format(build)
+    rank, first = (rank, False) if rank else data_format(build)
     return Sliding(
         rank,
         first,
         spatial(build, "strides", rank, first),
-        spatial(build, "dilations", rank, first) if dilated else (1,) * rank,
-        build.choice("padding", *paddings),
-        _explicit(build, rank, first) if "EXPLICIT" in paddings else (),
+        spatial(build, "dilations", rank, first) if build.list("dilations") else (1,) * rank,
+        build.choice("padding", *paddings.split()),
+        explicit(build, rank, first) if "EXPLICIT" in paddings else (),
     )
 
 
@@ -166,7 +165,8 @@ def split(numbers: Sequence[int], first: bool) -> tuple[tuple[int, ...], tuple[i
     return numbers[1:-1], (*numbers[:1], *numbers[-1:])
 
 
-def _explicit(build: Build, rank: int, first: bool) -> tuple[tuple[int, int], ...]:
+def explicit(build: Build, rank: int, first: bool) -> tuple[tuple[int, int], ...]:
+    """Padding before and behind, for each spatial dimension; () unless padding is EXPLICIT."""
     numbers = build.list("explicit_paddings")
     if build.text("padding") != "EXPLICIT":
         return ()

@@ -190,8 +190,11 @@ class Variables:
                 parts.append((region, common, piece))
         shape = slices.shape_of(wanted)
         self._check_worth(shape, entry, [slices.shape_of(common) for _, common, _ in parts], where)
-        array = np.empty(shape, entry.dtype.numpy)
-        filled = np.zeros(shape, np.bool_)
+        try:
+            array = np.empty(shape, entry.dtype.numpy)
+            filled = np.zeros(shape, np.bool_)
+        except ValueError as error:  # more dimensions than numpy has, or an absurd size
+            raise EntryInvalid(f"{where}: {error}") from None
         for region, common, piece in parts:
             place = slices.within(common, wanted)
             if filled[place].any():
@@ -228,15 +231,15 @@ def _map(path: Path, needed: int) -> memoryview:
     size = size_of(path)
     if size is None:
         raise ShardMissing(f"{path} is missing")
-    if size < needed:
-        raise ShardTruncated(f"{path} has {size} bytes; the index needs {needed}")
-    if size == 0:
-        return memoryview(b"")
     try:
         with path.open("rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            # An empty file can not be mapped.
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
     except (OSError, ValueError) as error:
         raise FileUnreadable(f"{path}: {error}") from error
+    if len(data) < needed:
+        raise ShardTruncated(f"{path} has {len(data)} bytes; the index needs {needed}")
+    return memoryview(data)
 
 
 def _bracketed(shape: tuple[int, ...]) -> str:

@@ -294,3 +294,217 @@ def list_concat(shape):
 @case("TensorListConcatLists")
 def list_concat_lists():
     return stack(RAW.TensorListConcatLists(input_a=rows(), input_b=rows(), element_dtype=F))
+
+
+v1 = tf.compat.v1
+
+
+class V1:
+    """TF1's own control flow, whatever TensorFlow's default."""
+
+    def __enter__(self):
+        v1.disable_control_flow_v2()
+
+    def __exit__(self, *_):
+        v1.enable_control_flow_v2()
+
+
+@case("Switch", x=3.0)
+@case("Switch", x=-3.0)
+def cond_v1(x):
+    with V1():
+        value = feed(np.float32(x))
+        return v1.cond(value > 0.0, lambda: value * 2.0, lambda: value - 1.0)
+
+
+@case("Merge", x=3.0)
+@case("Merge", x=-3.0)
+def cond_v1_of_constants(x):
+    with V1():
+        value = feed(np.float32(x))
+        return v1.cond(value > 0.0, lambda: (1.0, "yes"), lambda: (2.0, "no"))
+
+
+@case("Merge", x=3.0, y=1.0)
+@case("Merge", x=3.0, y=-1.0)
+@case("Merge", x=-3.0, y=1.0)
+def nested_cond_v1(x, y):
+    with V1():
+        a, b = feed(np.float32(x)), feed(np.float32(y))
+        return v1.cond(
+            a > 0.0, lambda: v1.cond(b > 0.0, lambda: a + b, lambda: 7.0), lambda: b * 5.0
+        )
+
+
+@case("Merge", training=False)
+@case("Merge", training=True)
+def cond_v1_on_a_default(training):
+    with V1():
+        flag = v1.placeholder_with_default(training, ())
+        value = feed(ROWS)
+        return v1.cond(flag, lambda: value * 2.0, lambda: value + 1.0)
+
+
+@case("Merge", x=3.0)
+@case("Merge", x=-3.0)
+def assert_in_v1(x):
+    with V1():
+        value = feed(np.float32(x))
+        with tf.control_dependencies([v1.assert_greater(value, 0.0)]):
+            return value * 2.0
+
+
+@case("Enter", n=4)
+@case("Enter", n=0)
+def while_v1(n):
+    with V1():
+        limit, x = feed(np.int32(n)), feed(ROWS)
+        return v1.while_loop(
+            lambda i, v: i < limit, lambda i, v: (i + 1, v * 2.0 + x), [tf.constant(0), x]
+        )
+
+
+@case("Enter")
+def while_v1_nested():
+    with V1():
+        x = feed(np.float32(1))
+
+        def inner(i, t):
+            return v1.while_loop(
+                lambda k, s: k < i, lambda k, s: (k + 1, s + tf.cast(k, F)), [tf.constant(0), t]
+            )[1]
+
+        return v1.while_loop(
+            lambda i, t: i < 4, lambda i, t: (i + 1, inner(i, t)), [tf.constant(0), x]
+        )
+
+
+@case("Enter")
+def while_v1_with_cond_inside():
+    with V1():
+        x = feed(np.float32(1))
+        return v1.while_loop(
+            lambda i, t: i < 6,
+            lambda i, t: (
+                i + 1,
+                v1.cond(tf.equal(i % 2, 0), lambda: t * 3.0, lambda: t - 1.0),
+            ),
+            [tf.constant(0), x],
+        )
+
+
+@case("TensorArrayV3")
+def map_fn_v1():
+    with V1():
+        return v1.map_fn(lambda row: row * 2.0 + 1.0, feed(ROWS), parallel_iterations=1)
+
+
+@case("TensorArrayV3")
+def scan_v1():
+    with V1():
+        return v1.scan(lambda a, row: a + row, feed(ROWS))
+
+
+def array(size=4, kind=F, **options):
+    return RAW.TensorArrayV3(size=feed(np.int32(size)), dtype=kind, **options)
+
+
+def filled(**options):
+    handle, flow = array(**options)
+    rows = feed(ROWS)
+    return handle, RAW.TensorArrayScatterV3(
+        handle=handle, indices=feed(np.arange(4, dtype=np.int32)), value=rows, flow_in=flow
+    )
+
+
+@case("TensorArrayV3", size=3)
+@case("TensorArrayV3", size=-1)
+def array_size(size):
+    handle, flow = array(size)
+    return RAW.TensorArraySizeV3(handle=handle, flow_in=flow)
+
+
+@case("TensorArrayWriteV3", index=2)
+@case("TensorArrayWriteV3", index=9)
+@case("TensorArrayWriteV3", index=9, dynamic_size=True)
+@case("TensorArrayWriteV3", index=-1)
+def array_write(index, **options):
+    handle, flow = array(**options)
+    at = feed(np.int32(index))
+    flow = RAW.TensorArrayWriteV3(handle=handle, index=at, value=feed(ROWS[1]), flow_in=flow)
+    return (
+        RAW.TensorArrayReadV3(handle=handle, index=at, flow_in=flow, dtype=F),
+        RAW.TensorArraySizeV3(handle=handle, flow_in=flow),
+    )
+
+
+@case("TensorArrayWriteV3")
+def array_write_twice():
+    handle, flow = filled()
+    flow = RAW.TensorArrayWriteV3(handle=handle, index=0, value=feed(ROWS[1]), flow_in=flow)
+    return RAW.TensorArraySizeV3(handle=handle, flow_in=flow)
+
+
+@case("TensorArrayReadV3", shape=None)
+@case("TensorArrayReadV3", shape=[2])
+def array_read_unset(shape):
+    handle, flow = array(**({} if shape is None else {"element_shape": shape}))
+    return RAW.TensorArrayReadV3(handle=handle, index=1, flow_in=flow, dtype=F)
+
+
+@case("TensorArrayReadV3", clear=True)
+@case("TensorArrayReadV3", clear=False)
+def array_read_twice(clear):
+    handle, flow = filled(clear_after_read=clear)
+    first = RAW.TensorArrayReadV3(handle=handle, index=1, flow_in=flow, dtype=F)
+    with tf.control_dependencies([first]):
+        second = RAW.TensorArrayReadV3(handle=handle, index=1, flow_in=tf.identity(flow), dtype=F)
+    return first, second
+
+
+@case("TensorArrayGatherV3", at=[3, 0])
+@case("TensorArrayGatherV3", at=[])
+@case("TensorArrayGatherV3", at=[5])
+def array_gather(at):
+    handle, flow = filled()
+    return RAW.TensorArrayGatherV3(
+        handle=handle,
+        indices=feed(np.array(at, np.int32)),
+        flow_in=flow,
+        dtype=F,
+        element_shape=[3],
+    )
+
+
+@case("TensorArrayScatterV3")
+def array_scatter_mismatch():
+    handle, flow = array()
+    flow = RAW.TensorArrayScatterV3(
+        handle=handle, indices=feed(np.array([0], np.int32)), value=feed(ROWS), flow_in=flow
+    )
+    return RAW.TensorArraySizeV3(handle=handle, flow_in=flow)
+
+
+@case("TensorArraySplitV3", lengths=[1, 0, 3, 0])
+@case("TensorArraySplitV3", lengths=[1, 1, 1, 0])
+def array_split(lengths):
+    handle, flow = array()
+    flow = RAW.TensorArraySplitV3(
+        handle=handle, value=feed(ROWS), lengths=feed(np.array(lengths, np.int64)), flow_in=flow
+    )
+    return RAW.TensorArrayConcatV3(handle=handle, flow_in=flow, dtype=F)
+
+
+@case("TensorArrayConcatV3", rest=None)
+@case("TensorArrayConcatV3", rest=[3])
+def array_concat_of_nothing(rest):
+    handle, flow = array(0)
+    return RAW.TensorArrayConcatV3(handle=handle, flow_in=flow, dtype=F, element_shape_except0=rest)
+
+
+@case("TensorArrayV3", identical=True)
+@case("TensorArrayV3", identical=False)
+def array_of_equal_shapes(identical):
+    handle, flow = array(identical_element_shapes=identical)
+    flow = RAW.TensorArrayWriteV3(handle=handle, index=0, value=feed(ROWS[1]), flow_in=flow)
+    return RAW.TensorArrayReadV3(handle=handle, index=1, flow_in=flow, dtype=F)

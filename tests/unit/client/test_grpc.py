@@ -14,7 +14,7 @@ import pytest
 
 from servable.client import GrpcClient
 from servable.client.grpc import HINT_KEY
-from servable.errors import Code, NotFound, Unavailable
+from servable.errors import Code, DeadlineExceeded, NotFound, Unavailable
 from servable.pb import error_codes_pb2, framework_pb2, saved_model_pb2, serving_pb2
 from servable.tensor_proto import decode, encode
 
@@ -130,9 +130,19 @@ def test_a_server_that_is_unavailable_itself_keeps_its_text() -> None:
     assert caught.value.message == "loading"
 
 
+def test_silence_ends_with_deadline_exceeded() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            GrpcClient(address, timeout=0.01) as client,
+            pytest.raises(DeadlineExceeded, match=r"within 0\.01 s"),
+        ):
+            client.status("m")
+
+
 def test_nobody_there_is_unavailable_in_plain_words() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as gone:
         address = f"127.0.0.1:{gone.getsockname()[1]}"
 
-    with GrpcClient(address) as client, pytest.raises(Unavailable, match="nothing answers there"):
+    with GrpcClient(address) as client, pytest.raises(Unavailable, match="no gRPC server answers"):
         client.status("m")

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -172,6 +173,23 @@ def test_silence_ends_with_deadline_exceeded() -> None:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with RestClient(address, timeout=0.01) as client, pytest.raises(DeadlineExceeded):
             client.status("m")
+
+
+def test_a_port_that_speaks_something_else_is_said_without_its_noise() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other, ThreadPoolExecutor(1) as thread:
+
+        def answer() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(b"\x00\x00\x18\x04\x00\r\n")
+
+        thread.submit(answer)
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with RestClient(address) as client, pytest.raises(Unavailable) as caught:
+            client.status("m")
+
+    assert caught.value.message.endswith("does not speak HTTP/1.1")
 
 
 def test_nobody_there_is_unavailable() -> None:

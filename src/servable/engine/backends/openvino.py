@@ -252,7 +252,7 @@ class _Compiled:
         except IndexError:
             request = self._model.create_infer_request()
         made = request.infer(
-            [np.ascontiguousarray(a).reshape(a.shape) for a in arrays],
+            [_shareable(a) for a in arrays],
             share_inputs=True,
             share_outputs=True,
         )
@@ -267,6 +267,11 @@ def _finite(array: Array) -> bool:
     flat = array.ravel()
     # One product tells in a third of the time; it may overflow where no element is infinite.
     return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
+
+
+def _shareable(array: Array) -> Array:
+    # OpenVINO shares scalars only if they are writable.
+    return np.ascontiguousarray(array) if array.ndim else np.array(array)
 
 
 def _partial(shape: Shape) -> tuple[int, ...]:
@@ -292,11 +297,20 @@ def _convert(function: Function) -> tuple[ov.Model, dict[str, Array]]:
     Raises:
         IslandRefused: the frontend does not take it.
     """
+    from openvino import frontend as ov_frontend
     from openvino import opset13
-    from openvino.frontend import FrontEndManager
 
+    # The frontend's own errors are not RuntimeErrors.
+    refusals = (
+        RuntimeError,
+        ov_frontend.GeneralFailure,
+        ov_frontend.InitializationFailure,
+        ov_frontend.NotImplementedFailure,
+        ov_frontend.OpConversionFailure,
+        ov_frontend.OpValidationFailure,
+    )
     graph, weights = _exported(function)
-    frontend = FrontEndManager().load_by_framework("tf")
+    frontend = ov_frontend.FrontEndManager().load_by_framework("tf")
     with tempfile.TemporaryDirectory(prefix="servable-") as folder:
         path = Path(folder) / "island.pb"
         path.write_bytes(graph.SerializeToString())
@@ -309,7 +323,7 @@ def _convert(function: Function) -> tuple[ov.Model, dict[str, Array]]:
                 ]
             )
             model = frontend.convert(loaded)
-        except RuntimeError as error:
+        except refusals as error:
             raise IslandRefused(str(error), _ops_named(str(error), function)) from error
     for parameter in model.get_parameters():
         weight = weights.get(parameter.get_friendly_name().partition(":")[0])
@@ -317,7 +331,10 @@ def _convert(function: Function) -> tuple[ov.Model, dict[str, Array]]:
             constant = opset13.constant(weight, shared_memory=True)
             parameter.output(0).replace(constant.output(0))
             model.remove_parameter(parameter)
-    model.validate_nodes_and_infer_types()
+    try:
+        model.validate_nodes_and_infer_types()
+    except RuntimeError as error:
+        raise IslandRefused(str(error), _ops_named(str(error), function)) from error
     return model, weights
 
 

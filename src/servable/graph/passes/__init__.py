@@ -11,9 +11,11 @@ from servable.graph.ir import Function
 from servable.graph.passes.fold import Evaluate, fold, merge_equal
 from servable.graph.passes.freeze import Frozen, freeze
 from servable.graph.passes.inline import inline
+from servable.graph.passes.loops import functionalise_loops
 from servable.graph.passes.prune import prune
 from servable.graph.passes.refs import resolve_refs
 from servable.graph.passes.simplify import drop_identities, simplify_controls
+from servable.graph.passes.switches import decide_switches, gate_waits
 from servable.graph.spec import check_ordered
 
 Pass: TypeAlias = Callable[[Function], Function]
@@ -39,10 +41,13 @@ def expand(function: Function, library: Library, trace: list[Traced] | None = No
         GraphError: the graph is broken in a way that a pass found.
     """
     passes: Passes = (
+        ("TF1 loops", lambda f: functionalise_loops(f, library)),
         ("prune", prune),
         ("inline", lambda f: inline(f, library)),
         ("prune", prune),
         ("resolve references", resolve_refs),
+        ("prune", prune),
+        ("gate waits", gate_waits),
         ("prune", prune),
     )
     return _run(function, passes, trace)
@@ -71,6 +76,9 @@ def reduce(
         ("prune", prune),
         ("simplify controls", simplify_controls),
         ("drop identities", drop_identities),
+        ("prune", prune),
+        ("fold", lambda f: fold(f, evaluate)),
+        ("decide switches", decide_switches),
         ("prune", prune),
         ("fold", lambda f: fold(f, evaluate)),
         ("merge equal", merge_equal),

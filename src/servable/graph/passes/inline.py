@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from servable.graph.importer import Library
 from servable.graph.ir import ARG, Function, FunctionRef, GraphError, Node, Value
+from servable.graph.passes.loops import functionalise_loops
 from servable.graph.passes.prune import prune
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
@@ -71,7 +72,8 @@ class _Inliner:
 
     def _body(self, name: str, callers: tuple[str, ...]) -> Function:
         if name not in self._done:
-            self._done[name] = prune(self.run(prune(self._library[name]), callers))
+            body = functionalise_loops(self._library[name], self._library)
+            self._done[name] = prune(self.run(prune(body), callers))
         return self._done[name]
 
 

@@ -9,7 +9,16 @@ from servable.graph.effects import has_effect
 from servable.graph.ir import Function, Node, Value
 
 # Ops whose output number i is their input number i when nothing is trained.
-_PASS_ON = frozenset({"Identity", "IdentityN", "StopGradient", "PreventGradient", "Snapshot"})
+_PASS_ON = frozenset(
+    {
+        "Identity",
+        "IdentityN",
+        "StopGradient",
+        "PreventGradient",
+        "Snapshot",
+        "PlaceholderWithDefault",  # what is fed has become an argument
+    }
+)
 
 
 def simplify_controls(function: Function) -> Function:

@@ -1,0 +1,167 @@
+"""The fast path for numbers gives what the exact path gives, or leaves a body to it."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from servable import tensors
+from servable.errors import ServableError
+from servable.tensors import DType, Signature, TensorSpec
+from servable.wire import json_columns, json_predict, json_rows
+from servable.wire.json_predict import PredictBody
+from servable.wire.json_scan import scan
+
+DTYPES = [d for d in tensors.DTYPES if d.numpy.kind in "iufbO" and d.field]
+
+numbers = st.one_of(
+    st.integers(-3, 300),
+    st.sampled_from(
+        [0, 1, 127, 128, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1]
+    ),
+    st.sampled_from([-1, -(2**31), -(2**31) - 1, -(2**63), -(2**63) - 1, 2**64, 10**30]),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([-0.0, 0.1, 1e-320, 3.4e38, 3.5e38, 1e300]),
+)
+strangers = st.sampled_from([True, False, None, "1", "[", float("nan"), float("inf"), {}, {"a": 1}])
+
+
+@st.composite
+def nested(draw: st.DrawFn) -> Any:
+    """Lists that are regular but for, sometimes, one place that is not."""
+    shape = draw(st.lists(st.integers(0, 3), max_size=4))
+    one_kind = draw(st.sampled_from([numbers, st.integers(-100, 100), st.booleans()]))
+
+    def build(level: int) -> Any:
+        return (
+            draw(one_kind)
+            if level == len(shape)
+            else [build(level + 1) for _ in range(shape[level])]
+        )
+
+    value = build(0)
+    if draw(st.booleans()):
+        value = spoiled(value, draw)
+    return value
+
+
+def spoiled(value: Any, draw: st.DrawFn) -> Any:
+    if isinstance(value, list) and value and draw(st.integers(0, 3)):
+        place = draw(st.integers(0, len(value) - 1))
+        return [spoiled(item, draw) if i == place else item for i, item in enumerate(value)]
+    return draw(
+        st.sampled_from(
+            [[value], [value, value], [], [[]], value * 2 if isinstance(value, list) else 7]
+        )
+        | strangers
+        | numbers
+    )
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[bytes, Signature]:
+    aliases = draw(st.sampled_from([["x"], ["x"], ["a", "b"], ["[", "é"], ['"', "\\"]]))
+    values = {alias: draw(nested()) for alias in aliases}
+    document: dict[str, Any] = {}
+    if draw(st.booleans()):
+        document["inputs"] = values if draw(st.booleans()) else values[aliases[0]]
+    else:
+        document["instances"] = values[aliases[0]]
+    if draw(st.integers(0, 4)) == 0:
+        document["signature_name"] = draw(st.sampled_from(["s", "[", "]", "[[1]]", '"', "\\"]))
+    if draw(st.integers(0, 4)) == 0:
+        document["other"] = draw(st.sampled_from([[1], "[1]", {"a": [1]}, 3]))
+    if draw(st.booleans()):
+        document = dict(reversed(document.items()))
+    layout = draw(st.sampled_from([{}, {"indent": 1}, {"separators": (",", ":")}]))
+    text = json.dumps(document, ensure_ascii=draw(st.booleans()), **layout)
+    specs = {alias: TensorSpec(alias, draw(st.sampled_from(DTYPES)), None) for alias in aliases}
+    return text.encode(), Signature(specs, {})
+
+
+def exactly(body: bytes, signature: Signature) -> Any:
+    root = scan(body)
+    if "instances" in root:
+        return json_rows.decode(root, signature)
+    return json_columns.decode(root, signature)
+
+
+def outcome(decode: Callable[[bytes, Signature], Any], body: bytes, signature: Signature) -> Any:
+    try:
+        arrays = decode(body, signature)
+    except ServableError as error:
+        return type(error), error.message
+    return {
+        # The bytes and not the values: -0.0 and NaN are compared too.
+        a: (array.dtype, array.shape, array.tolist() if array.dtype == object else array.tobytes())
+        for a, array in arrays.items()
+    }
+
+
+@settings(max_examples=400, deadline=None)
+@given(bodies())
+@example(
+    (b'{"inputs": [[1,2],[3,4,5],[6]]}', Signature({"x": TensorSpec("x", tensors.FLOAT, None)}, {}))
+)
+@example((b'{"inputs": [[1],[],[2]]}', Signature({"x": TensorSpec("x", tensors.FLOAT, None)}, {})))
+@example((b'{"inputs": [[],[1]]}', Signature({"x": TensorSpec("x", tensors.FLOAT, None)}, {})))
+@example(
+    (b'{"inputs": [[1,2],[3,[4]]]}', Signature({"x": TensorSpec("x", tensors.INT32, None)}, {}))
+)
+def test_both_paths_answer_alike(case: tuple[bytes, Signature]) -> None:
+    body, signature = case
+    fast = outcome(lambda b, s: PredictBody(b).decode(s)[1], body, signature)
+    assert fast == outcome(exactly, body, signature)
+
+
+FAST = [d for d in DTYPES if d.numpy.kind in "iuf" and d.name in
+        {"float", "double", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64"}]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", FAST, ids=repr)
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{{"instances": {0}}}',
+        '{{"signature_name": "serving_default", "instances": {0}}}',
+        '{{"inputs": {0}}}',
+        '{{"inputs": {{"x": {0}}}}}',
+        '{{ "inputs" : {{ "x" : {0} }} , "signature_name" : "a" }}',
+    ],
+)
+def test_numbers_are_not_walked_one_by_one(
+    dtype: DType, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_predict, "parse", None)  # the exact path can not be taken
+    value = np.arange(24).reshape(2, 3, 4)
+    body = form.format(json.dumps(value.tolist())).encode()
+
+    _, arrays = PredictBody(body).decode(Signature({"x": TensorSpec("x", dtype, None)}, {}))
+
+    assert arrays["x"].dtype == dtype.numpy
+    np.testing.assert_array_equal(arrays["x"], value)
+
+
+def test_several_inputs_are_told_apart_whatever_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(json_predict, "parse", None)
+    specs = {a: TensorSpec(a, d, None) for a, d in zip("abc", FAST, strict=False)}
+    for seed in range(6):
+        order = random.Random(seed).sample("abc", 3)
+        inputs = {alias: [[ord(alias)] * (1 + i)] * 2 for i, alias in enumerate(order)}
+        body = json.dumps({"inputs": inputs}).encode()
+
+        _, arrays = PredictBody(body).decode(Signature(specs, {}))
+
+        assert {a: array.tolist() for a, array in arrays.items()} == inputs
+        assert {a: array.dtype for a, array in arrays.items()} == {
+            a: spec.dtype.numpy for a, spec in specs.items() if spec.dtype
+        }
