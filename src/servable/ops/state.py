@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from servable.errors import FailedPrecondition, InvalidArgument
+from servable.errors import FailedPrecondition, InvalidArgument, OutOfRange
 from servable.graph.passes.refs import variable_name
 from servable.ops.math import shape_text
 from servable.ops.registry import Build, Kernel, op
@@ -83,3 +83,110 @@ def restore(build: Build) -> Kernel:
         return [read(name, piece) for name, piece in zip(names, slices, strict=True)]
 
     return kernel
+
+
+@op("VariableShape", attrs="out_type")
+def variable_shape(build: Build) -> Kernel:
+    """The sizes of the variable's dimensions."""
+    dtype = build.type("out_type").numpy
+    return lambda variable: np.asarray(variable.read().shape, dtype)
+
+
+@op("ResourceCountUpTo", attrs="limit")
+def count_up_to(build: Build) -> Kernel:
+    """The variable's value, which is then one larger; an error once it has reached a limit."""
+    limit = build.int("limit")
+
+    def kernel(variable: Variable) -> Array:
+        def step(old: Array) -> Array:
+            if int(old) >= limit:
+                raise OutOfRange(f"Reached limit of {limit}")
+            return np.asarray(old + 1, old.dtype)
+
+        return np.asarray(variable.update(step) - 1, variable.read().dtype)
+
+    return kernel
+
+
+@op("DestroyResourceOp", no_effect="ignore_lookup_error")
+def destroy(build: Build) -> Kernel:
+    """Nothing: a resource lives as long as its servable."""
+    del build
+    return lambda _resource: None
+
+
+@op("DisableCopyOnRead")
+def disable_copy_on_read(build: Build) -> Kernel:
+    """Nothing: reads never copy here."""
+    del build
+    return lambda _resource: None
+
+
+def _check_indices(indices: Array, size: int) -> None:
+    wrong = np.flatnonzero((indices.ravel() < 0) | (indices.ravel() >= size))
+    if wrong.size:
+        where = int(wrong[0])
+        raise InvalidArgument(
+            f"indices[{where}] = {int(indices.ravel()[where])} is not in [0, {size})"
+        )
+
+
+_SCATTERED: dict[str, Any] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Min": np.minimum,
+    "Max": np.maximum,
+    "Update": None,
+}
+
+
+def _apply(change: Any, target: Array, index: Any, updates: Array) -> None:
+    if change is None:
+        target[index] = updates
+    elif change is np.divide and target.dtype.kind in "iu":
+        np.floor_divide.at(target, index, updates)
+    else:
+        change.at(target, index, updates)
+
+
+def _scatter(name: str, change: Any) -> None:
+    @op(f"ResourceScatter{name}")
+    def make(build: Build) -> Kernel:
+        del build
+
+        def kernel(variable: Variable, indices: Array, updates: Array) -> None:
+            def scattered(old: Array) -> Array:
+                _check_indices(indices, len(old))
+                new = old.copy()
+                _apply(change, new, indices, updates)
+                return new
+
+            variable.update(scattered)
+
+        return kernel
+
+
+def _scatter_nd(name: str, change: Any) -> None:
+    @op(f"ResourceScatterNd{name}", no_effect="use_locking bad_indices_policy")
+    def make(build: Build) -> Kernel:
+        del build
+
+        def kernel(variable: Variable, indices: Array, updates: Array) -> None:
+            def scattered(old: Array) -> Array:
+                for axis in range(indices.shape[-1]):
+                    _check_indices(indices[..., axis], old.shape[axis])
+                new = old.copy()
+                _apply(change, new, tuple(np.moveaxis(indices, -1, 0)), updates)
+                return new
+
+            variable.update(scattered)
+
+        return kernel
+
+
+for _name, _change in _SCATTERED.items():
+    _scatter(_name, _change)
+    if _name not in ("Mul", "Div"):
+        _scatter_nd(_name, _change)

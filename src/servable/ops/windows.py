@@ -53,6 +53,30 @@ class Axis:
         reach = (self.places - 1) * self.stride + (self.window - 1) * self.dilation + 1
         return max(self.before + self.size, reach)
 
+    def meeting(self) -> range:
+        """The elements of the window that meet the input, at one place at least."""
+        first = self.before - (self.places - 1) * self.stride
+        return range(
+            max(0, -(-first // self.dilation)),
+            min(self.window, (self.before + self.size - 1) // self.dilation + 1),
+        )
+
+    def inside(self, offset: int) -> tuple[slice, slice]:
+        """Places where element `offset` of the window meets the input, and what it meets."""
+        gap = self.before - offset * self.dilation
+        first = max(0, -(-gap // self.stride))
+        stop = min(self.places, (self.size - 1 + gap) // self.stride + 1)
+        if first >= stop:
+            return slice(0, 0), slice(0, 0)
+        start = first * self.stride - gap
+        last = (stop - 1) * self.stride - gap
+        return slice(first, stop), slice(start, last + 1, self.stride)
+
+    def counts(self) -> Array:
+        """How many elements of the input lie under the window, for every place."""
+        starts = np.arange(self.places) * self.stride - self.before
+        return np.minimum(starts + self.window, self.size) - np.maximum(starts, 0)
+
     def under(self, offset: int, places: slice = slice(None)) -> slice:
         """Where element `offset` of the window lies in the padded input, for these places."""
         first, stop, _ = places.indices(self.places)

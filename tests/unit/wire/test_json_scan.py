@@ -110,7 +110,7 @@ def test_nan_is_a_number(read: Callable[[bytes], Json]) -> None:
     assert math.isnan(second)
 
 
-@pytest.mark.parametrize(("opener", "closer"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"":', b"}]")])
+@pytest.mark.parametrize(("opener", "closer"), [(b"[", b"]"), (b'[{"":', b"}]")])
 def test_half_a_million_levels_are_read_without_recursion(opener: bytes, closer: bytes) -> None:
     times = 500_000 // len(closer)
     deep = opener * times + b"1" + closer * times
