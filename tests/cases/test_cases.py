@@ -95,6 +95,7 @@ class Program:
     def _reduced(self, function: Function) -> Function:
         return reduce(
             expand(function, self.library),
+            self.library,
             frozen=lambda _: None,
             evaluate=lambda node, inputs: host.evaluate(node, inputs, self.environment),
         )

@@ -9,6 +9,7 @@ from lifecycle_stage import FakeLoader, Stage
 
 from servable.contracts import ServableId
 from servable.core.events import EventBus
+from servable.core.handle import Handle, ReadyVersion
 from servable.core.manager import Manager
 from servable.core.policy import Action, Snapshot, availability_preserving, resource_preserving
 from servable.errors import DataLoss, FailedPrecondition, Internal, NotFound, Unavailable
@@ -257,6 +258,26 @@ def test_a_version_is_unloaded_after_its_last_handle_and_delays_no_other() -> No
     stage.settle()
     assert old.calls == ["load", "unload"]
     assert stage.states("m") == {2: "AVAILABLE", 1: "END"}
+
+
+def test_a_request_that_found_a_version_just_before_its_unloading_gets_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    old = FakeLoader()
+    stage.want("m", {1: old})
+    stage.settle()
+    pin = ReadyVersion.pin
+
+    def late_pin(version: ReadyVersion) -> Handle | None:
+        monkeypatch.undo()
+        stage.want("m", {2: FakeLoader()})
+        stage.settle()
+        assert old.calls == ["load", "unload"]
+        return pin(version)
+
+    monkeypatch.setattr(ReadyVersion, "pin", late_pin)
+    assert stage.served() == 2
 
 
 # Versions that are not complete yet

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from lifecycle_stage import Stage
 from version_desk import Desk
 
-from servable.contracts import Loader, ServableId
+from servable.contracts import Loader, ModelProvider, ServableId, Source, Target
 from servable.core.adapter import LoaderAdapter
 from servable.servables.echo import EchoLoader
 from servable.sources.filesystem import All, FileSystemSource
@@ -20,11 +21,14 @@ class Road:
         self.made: list[ServableId] = []
         self.desk = Desk(root)
         self.stage = Stage()
-        manager = self.stage.manager
+        target: Target[Loader] = self.stage.manager
         self.desk.source = FileSystemSource(
-            [self.desk.model(All())], check=self.desk.check, note=manager.note_incomplete
+            [self.desk.model(All())],
+            check=self.desk.check,
+            note=self.stage.manager.note_incomplete,
         )
-        self.desk.source.connect(LoaderAdapter(self.make_loader, manager))
+        source: Source[Path] = self.desk.source
+        source.connect(LoaderAdapter(self.make_loader, target))
 
     def make_loader(self, id: ServableId, _path: Path) -> Loader:
         self.made.append(id)
@@ -35,6 +39,18 @@ class Road:
             self.desk.source.poll_once()
             self.stage.settle()
         return self.stage.states()
+
+
+def test_the_manager_provides_models(tmp_path: Path) -> None:
+    road = Road(tmp_path)
+    road.desk.put("1")
+    road.go()
+    provider: ModelProvider = road.stage.manager
+    with provider.acquire("m") as handle:
+        x = np.ones((2, 3), np.float32)
+        assert handle.servable.run("serving_default", {"x": x}, ["x"])["x"] is x
+    assert [str(status.state) for status in provider.status("m")] == ["AVAILABLE"]
+    assert provider.status("nobody") == []
 
 
 def test_versions_come_and_go_with_their_folders(tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ _HANDLES = frozenset(
     {
         "HashTableV2",
         "HashTable",
+        "MutableHashTable",
         "MutableHashTableV2",
+        "MutableDenseHashTable",
         "MutableDenseHashTableV2",
+        "MutableHashTableOfTensors",
         "MutableHashTableOfTensorsV2",
         "VarHandleOp",
         "VariableV2",

@@ -51,9 +51,7 @@ def fingerprint(build: Build) -> Kernel:
 
     def kernel(data: Any, method: Array) -> Array:
         if np.ndim(method) != 0:
-            raise InvalidArgument(
-                f"`method` should be a scalar string: {dims(np.shape(method))}"
-            )
+            raise InvalidArgument(f"`method` should be a scalar string: {dims(np.shape(method))}")
         name = one(method, "method")
         if name != b"farmhash64":
             raise InvalidArgument(
@@ -68,8 +66,11 @@ def fingerprint(build: Build) -> Kernel:
                 return hashes.view(np.uint8).reshape(rows, 8)
             data = hashes.reshape(data.shape)
         content = np.ascontiguousarray(data).reshape(rows, -1 if data.size else 0)
-        return fingerprint64([row.tobytes() for row in content]).astype("<u8").view(
-            np.uint8
-        ).reshape(rows, 8)
+        return (
+            fingerprint64([row.tobytes() for row in content])
+            .astype("<u8")
+            .view(np.uint8)
+            .reshape(rows, 8)
+        )
 
     return kernel

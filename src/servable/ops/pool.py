@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from servable.errors import InvalidArgument, Unimplemented
-from servable.graph.ir import Node
 from servable.ops.halves import wide
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
@@ -54,26 +52,11 @@ def fold(x: Array, axes: Sequence[Axis], combine: np.ufunc, start: Any) -> Array
     return x
 
 
-def _max_over(x: Array, axes: Sequence[Axis]) -> Array:
-    # Not a number never wins, as in TensorFlow.
-    return fold(x, axes, np.fmax, lowest(x.dtype))
-
-
-def _mean_over(x: Array, axes: Sequence[Axis]) -> Array:
-    total = fold(wide(x), axes, np.add, 0)
-    for at, axis in enumerate(axes, start=1):
-        shape = [1] * x.ndim
-        shape[at] = axis.places
-        total /= axis.counts().reshape(shape).astype(total.dtype)
-    return total.astype(x.dtype, copy=False)
-
-
-def _max_over_channels(x: Array, window: int, stride: int) -> Array:
-    """The largest of every `window` channels; here the first one wins against NaN."""
-    if window != stride or x.shape[-1] % window:
+def _max_over_channels(x: Array, window: int) -> Array:
+    """The largest of every `window` channels; here only the first wins against numbers by NaN."""
+    if x.shape[-1] % window:
         raise Unimplemented(
-            "Depthwise max pooling requires the depth window to equal the depth stride and to"
-            f" divide the number of channels: {window}, {stride}, {x.shape[-1]}"
+            "Depthwise max pooling requires the depth window to evenly divide the input depth"
         )
     parts = x.reshape(*x.shape[:-1], -1, window)
     made = parts[..., 0]
@@ -83,26 +66,185 @@ def _max_over_channels(x: Array, window: int, stride: int) -> Array:
     return made
 
 
-def _check_window(build: Build, ksize: Sequence[int]) -> None:
-    rank, first = data_format(build)
-    window, outside = split(ksize, first)
-    if len(ksize) != rank + 2 or min(ksize) < 1 or outside != (1, 1):
-        raise build.unsupported(f"ksize={list(ksize)}")
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A window: how it moves, its spatial sizes, and the channels that it takes together."""
+
+    how: Sliding
+    sizes: tuple[int, ...]
+    channels: int
+
+    def axes(self, x: Array) -> tuple[Axis, ...]:
+        return self.how.over(x.shape[1:-1], self.sizes)
 
 
-def _sliding(build: Build, *, paddings: str = "SAME VALID") -> tuple[Sliding, tuple[int, ...]]:
-    """How the node's windows move, and their sizes.
+def _window(
+    layout: tuple[int, bool],
+    ksize: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    explicit_paddings: tuple[tuple[int, int], ...] = (),
+) -> _Window:
+    """Check what an op says of its window, over all dimensions.
 
     Raises:
-        UnsupportedOps: pooling over the batch or channels, which TensorFlow refuses too.
+        InvalidArgument: it makes no sense.
+        Unimplemented: TensorFlow does not compute it either.
     """
-    rank, first = data_format(build)
+    rank, first = layout
+    for name, numbers in (("ksize", ksize), ("strides", strides)):
+        if len(numbers) != rank + 2:
+            raise InvalidArgument(f"Sliding window {name} field must specify {rank + 2} dimensions")
+        if min(numbers) < 1:
+            raise InvalidArgument(f"Sliding window {name} must be positive.")
+    window, (batch, channels) = split(ksize, first)
+    steps, (batch_step, channel_step) = split(strides, first)
+    if batch != 1 or batch_step != 1:
+        raise Unimplemented("Pooling is not yet supported on the batch dimension.")
+    if channels != 1 and (first or max(window) > 1 or channels != channel_step):
+        raise Unimplemented(
+            "MaxPooling supports exactly one of pooling across depth or pooling across"
+            " width/height, and across depth only with the stride of the window."
+        )
+    for size, around in zip(window, explicit_paddings, strict=False):
+        if max(around) >= size:
+            raise InvalidArgument(
+                f"Padding {max(around)} needs to be smaller than the window size {size}"
+            )
+    how = Sliding(rank, first, steps, (1,) * rank, padding, explicit_paddings)
+    return _Window(how, window, channels)
+
+
+def _attributes(build: Build, *, paddings: str = "SAME VALID", channels: bool = False) -> _Window:
+    """The window that the node's attributes describe; over channels only if `channels`."""
+    padding = build.choice("padding", *paddings.split())
+    layout = data_format(build) if "data_format" in build.node.attrs else (2, False)
+    around = explicit(build, *layout) if "EXPLICIT" in paddings else ()
+    window = _window(layout, build.list("ksize"), build.list("strides"), padding, around)
+    if window.channels != 1 and not channels:
+        raise build.unsupported(f"ksize={list(build.list('ksize'))}")
+    return window
+
+
+def _max_pool(x: Array, window: _Window) -> Array:
+    images = window.how.last(x)
+    if window.channels != 1:
+        return _max_over_channels(images, window.channels)
+    # Not a number never wins.
+    return window.how.back(fold(images, window.axes(images), np.fmax, lowest(x.dtype)))
+
+
+@op("MaxPool", attrs=f"{_POOL} explicit_paddings", island=Island.LIGHT)
+def max_pool(build: Build) -> Kernel:
+    """The largest number under each window."""
+    window = _attributes(build, paddings="SAME VALID EXPLICIT", channels=True)
+    return lambda x: _max_pool(x, window)
+
+
+@op("MaxPoolV2", attrs="padding data_format", island=Island.LIGHT)
+def max_pool_v2(build: Build) -> Kernel:
+    """MaxPool whose window and strides are inputs."""
+    layout = data_format(build)
+    padding = build.choice("padding", "SAME", "VALID")
+
+    def kernel(x: Array, ksize: Array, strides: Array) -> Array:
+        return _max_pool(x, _window(layout, ksize.tolist(), strides.tolist(), padding))
+
+    return kernel
+
+
+@op("MaxPool3D", attrs=_POOL, island=Island.LIGHT)
+def max_pool_3d(build: Build) -> Kernel:
+    """The largest number under each window of a volume."""
+    window = _attributes(build)
+    return lambda x: _max_pool(x, window)
+
+
+@op("AvgPool", "AvgPool3D", attrs=_POOL, island=Island.LIGHT)
+def avg_pool(build: Build) -> Kernel:
+    """The mean under each window, padding not counted."""
+    window = _attributes(build)
+
+    def kernel(x: Array) -> Array:
+        images = window.how.last(x)
+        axes = window.axes(images)
+        total = fold(wide(images), axes, np.add, 0)
+        for at, axis in enumerate(axes, start=1):
+            counts = axis.counts().astype(total.dtype)
+            total /= counts.reshape(-1, *(1,) * (x.ndim - at - 1))
+        return window.how.back(total.astype(x.dtype, copy=False))
+
+    return kernel
+
+
+@op("MaxPoolWithArgmax", attrs="ksize strides padding include_batch_in_index Targmax")
+def max_pool_with_argmax(build: Build) -> Kernel:
+    """The largest number under each window, and its place in the flattened image."""
+    window = _attributes(build)
+    with_batch = build.bool("include_batch_in_index")
+    dtype = build.type("Targmax").numpy
+
+    def kernel(x: Array) -> tuple[Array, Array]:
+        images = window.how.last(x)
+        if not images.size:
+            raise InvalidArgument("tensor_in must not be empty")
+        axes = window.axes(images)
+        numbers = np.arange(x[0].size, dtype=np.int64).reshape(1, *x.shape[1:])
+        if with_batch:
+            numbers = numbers + np.arange(x.shape[0]).reshape(-1, 1, 1, 1) * x[0].size
+        values, places = _largest(images, numbers, axes)
+        return values, places.astype(dtype, copy=False)
+
+    return kernel
+
+
+def _largest(x: Array, numbers: Array, axes: Sequence[Axis]) -> tuple[Array, Array]:
+    """The largest under each window, and its number; the first of equal ones."""
+    rows, columns = axes
+    shape = (x.shape[0], rows.places, columns.places, x.shape[-1])
+    values = np.zeros(shape, x.dtype)
+    found = np.full(shape, -1, np.int64)
+    for row in rows.meeting():
+        for column in columns.meeting():
+            (at_rows, in_rows), (at_columns, in_columns) = rows.inside(row), columns.inside(column)
+            at = (slice(None), at_rows, at_columns)
+            part = x[:, in_rows, in_columns]
+            better = (part > values[at]) | (found[at] < 0)
+            np.copyto(values[at], part, where=better)
+            np.copyto(found[at], numbers[:, in_rows, in_columns], where=better)
+    return values, found
+
+
+@op("Dilation2D", attrs="strides rates padding", island=Island.LIGHT)
+def dilation_2d(build: Build) -> Kernel:
+    """The largest sum of image and filter under each window: [rows, columns, channels]."""
+    padding = build.choice("padding", "SAME", "VALID")
     how = Sliding(
-        rank,
-        first,
-        spatial(build, "strides", rank, first),
-        (1,) * rank,
-        build.choice("padding", *paddings.split()),
-        explicit(build, rank, first) if "EXPLICIT" in paddings else (),
+        2,
+        False,
+        spatial(build, "strides", 2, False),
+        spatial(build, "rates", 2, False),
+        padding,
+        (),
     )
-    return how, spatial(build, "ksize", rank, first)
+
+    def kernel(x: Array, filters: Array) -> Array:
+        images = how.last(x)
+        if filters.ndim != 3 or filters.shape[2] != x.shape[3]:
+            raise InvalidArgument(
+                f"input and filter must have the same depth: {x.shape} vs {filters.shape}"
+            )
+        rows, columns = how.over(x.shape[1:3], filters.shape[:2])
+        shape = (x.shape[0], rows.places, columns.places, x.shape[3])
+        made = np.full(shape, lowest(x.dtype), x.dtype)
+        for row in rows.meeting():
+            for column in columns.meeting():
+                (at_rows, in_rows), (at_columns, in_columns) = (
+                    rows.inside(row),
+                    columns.inside(column),
+                )
+                target = made[:, at_rows, at_columns]
+                np.fmax(target, images[:, in_rows, in_columns] + filters[row, column], out=target)
+        return made
+
+    return kernel

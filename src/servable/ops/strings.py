@@ -56,9 +56,7 @@ def string_upper(build: Build) -> Kernel:
 def _cased(build: Build, ascii: Callable[[bytes], bytes], text: Callable[[str], str]) -> Kernel:
     encoding = build.text("encoding")
     if encoding not in ("", "utf-8"):
-        raise InvalidArgument(
-            f"only utf-8 or '' (no encoding) is supported, received {encoding}"
-        )
+        raise InvalidArgument(f"only utf-8 or '' (no encoding) is supported, received {encoding}")
     if not encoding:
         return lambda x: each(ascii, x)
     return lambda x: each(lambda s: cased(s, text), x)

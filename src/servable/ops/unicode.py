@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ def unicode_encode(build: Build) -> Kernel:
             raise InvalidArgument("Code point is out of range for Unicode, or is a surrogate.")
         codes = np.where(bad, np.int32(repair.replacement), values)
         keep = ~bad if repair.policy == "ignore" else np.ones_like(bad)
-        rows = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        rows = [slice(a, b) for a, b in pairwise(edges)]
         return strings([encode(codes[row][keep[row]], target) for row in rows])
 
     return kernel
@@ -143,10 +144,8 @@ def _edges(values: Array, splits: Array) -> list[int]:
     if edges[0] != 0:
         raise InvalidArgument("First value in input_splits must be zero.")
     if edges[-1] != values.size:
-        raise InvalidArgument(
-            "Last value in input_splits must be equal to length of input_tensor."
-        )
-    if any(a > b for a, b in zip(edges[:-1], edges[1:], strict=True)):
+        raise InvalidArgument("Last value in input_splits must be equal to length of input_tensor.")
+    if any(a > b for a, b in pairwise(edges)):
         raise InvalidArgument("Values in input_splits must be equal or in ascending order.")
     return edges
 

@@ -91,16 +91,18 @@ class SavedModel:
         """What the names of the variable files have in common; fed to `Restore`."""
         return variables_prefix(self.path)
 
-    def variables(self) -> Variables | None:
+    def variables(self, *, mapped: bool = True) -> Variables | None:
         """Open the variables; None if the model has no variables.index.
 
-        Each call opens them anew; the caller closes them.
+        Each call opens them anew; the caller closes them. See `Variables.open`.
 
         Raises:
             SavedModelError: the index or a data file is damaged or missing.
         """
         prefix = self.variables_prefix
-        return Variables.open(prefix) if size_of(index_path(prefix)) is not None else None
+        if size_of(index_path(prefix)) is None:
+            return None
+        return Variables.open(prefix, mapped=mapped)
 
 
 def read(path: str | os.PathLike[str]) -> SavedModel:

@@ -1,9 +1,8 @@
-"""The variables of a SavedModel: arrays that look straight into the mapped data files."""
+"""The variables of a SavedModel, from its index and data files."""
 
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,17 +19,14 @@ from servable.savedmodel.errors import (
     DataChecksumWrong,
     DtypeUnreadable,
     EntryInvalid,
-    FileUnreadable,
     KeyNotFound,
-    ShardMissing,
-    ShardTruncated,
     SlicesMissing,
     SlicesOverlap,
     SliceSpecInvalid,
     VariablesClosed,
 )
-from servable.savedmodel.files import size_of
 from servable.savedmodel.index import Entry, Index, read_index
+from servable.savedmodel.shards import Shard, open_shard
 from servable.savedmodel.strings import read_strings
 from servable.tensors import Array
 
@@ -50,26 +46,28 @@ def shard_path(prefix: Path, shard: int, shards: int) -> Path:
 class Variables:
     """The tensors of one bundle: `variables.index` and its data files.
 
-    Nothing changes after opening, so any number of threads may read at once. The
-    files are mapped into memory and must not be shortened while they are: replace
-    a model by putting a new directory beside it, never by writing into the old one.
+    Nothing changes after opening, so any number of threads may read at once. Files
+    that are mapped must not be shortened while they are: the process would end. A
+    server reads them instead.
 
-    Usable as a context manager. Arrays that were read stay valid after `close`; the
+    Usable as a context manager. Arrays that were read stay valid after `close`; a
     mapping goes with the last of them.
     """
 
-    def __init__(self, name: str, index: Index, data: Mapping[int, memoryview]) -> None:
+    def __init__(self, name: str, index: Index, data: Mapping[int, Shard]) -> None:
         self._name = name
         self._index = index
-        self._data: Mapping[int, memoryview] | None = data
+        self._data: Mapping[int, Shard] | None = data
 
     @classmethod
-    def open(cls, prefix: Path) -> Self:
-        """Read the index and map the data files it names.
+    def open(cls, prefix: Path, *, mapped: bool = True) -> Self:
+        """Read the index and open the data files it names.
 
         Args:
             prefix: what the files' names have in common, as in
                 `<model>/variables/variables`.
+            mapped: map the files into memory, which copies nothing; or read each
+                tensor into memory of its own.
 
         Raises:
             SavedModelError: the index is damaged, or a data file is missing or
@@ -77,7 +75,7 @@ class Variables:
         """
         index = read_index(index_path(prefix))
         data = {
-            shard: _map(shard_path(prefix, shard, index.shards), needed)
+            shard: open_shard(shard_path(prefix, shard, index.shards), needed, mapped=mapped)
             for shard, needed in index.shard_bytes().items()
         }
         return cls(str(prefix), index, data)
@@ -90,8 +88,8 @@ class Variables:
     def read(self, key: str, *, verify: bool = False) -> Array:
         """Return a tensor.
 
-        Dtypes of a fixed size come as read-only views of the mapping, which need not
-        be aligned; strings as object arrays of bytes; a tensor in several slices is
+        Dtypes of a fixed size come as read-only views of a mapping, which need not be
+        aligned; strings as object arrays of bytes; a tensor in several slices is
         copied together.
 
         Args:
@@ -220,26 +218,11 @@ class Variables:
                 f"{where}: the slices claim {wanted * item} bytes of data files with {present}"
             )
 
-    def _open_data(self) -> Mapping[int, memoryview]:
+    def _open_data(self) -> Mapping[int, Shard]:
         data = self._data
         if data is None:
             raise VariablesClosed(f"{self._name}: the variables are closed")
         return data
-
-
-def _map(path: Path, needed: int) -> memoryview:
-    size = size_of(path)
-    if size is None:
-        raise ShardMissing(f"{path} is missing")
-    try:
-        with path.open("rb") as file:
-            # An empty file can not be mapped.
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-    except (OSError, ValueError) as error:
-        raise FileUnreadable(f"{path}: {error}") from error
-    if len(data) < needed:
-        raise ShardTruncated(f"{path} has {len(data)} bytes; the index needs {needed}")
-    return memoryview(data)
 
 
 def _bracketed(shape: tuple[int, ...]) -> str:

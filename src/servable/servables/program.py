@@ -15,7 +15,7 @@ from servable.graph.cut import cut
 from servable.graph.importer import import_graph, parse_tensor_name
 from servable.graph.ir import Function, FunctionRef, GraphError, Node, UnsupportedOps, Value
 from servable.graph.passes import expand, reduce
-from servable.graph.passes.freeze import assigned_variables
+from servable.graph.passes.freeze import Frozen, assigned_variables
 from servable.ops.registry import Body, Environment
 from servable.ops.resources import Resources
 from servable.savedmodel.reader import MetaGraph, SavedModel
@@ -32,6 +32,9 @@ class Program:
         self._nodes, self._library = import_graph(meta_graph.graph, meta_graph.op_defs)
         self._resources = Resources()
         self._environment = Environment(self._resources, None, self._body)
+        # Until the signatures are known, any variable may be assigned.
+        self._frozen: Frozen = lambda _: None
+        self._compiling: set[str] = set()
 
     def initialise(self) -> None:
         """Restore the variables, then run the init op with the assets' paths fed.
@@ -39,13 +42,13 @@ class Program:
         The order and the rules are TensorFlow Serving's.
         """
         restore = self._meta_graph.restore
-        variables = self._model.variables()
+        # Not mapped: a file that is overwritten in place would end the server.
+        variables = self._model.variables(mapped=False)
         if restore is not None and variables is not None:
             prefix = os.fspath(self._model.path / "variables" / "variables")
 
             def read(key: bytes, piece: bytes) -> Array:
-                # A copy: the file may be overwritten in place while the model serves.
-                return np.array(variables.read_slice(key.decode(), piece.decode()))
+                return variables.read_slice(key.decode(), piece.decode())
 
             with variables:
                 self._run_once(
@@ -73,12 +76,12 @@ class Program:
         for function in expanded.values():
             assigned |= assigned_variables(function, self._library)
 
-        def frozen(name: str) -> Array | None:
-            return None if name in assigned else self._resources.variable(name).value
-
+        self._frozen = lambda name: (
+            None if name in assigned else self._resources.variable(name).value
+        )
         return {
             name: compile_function(
-                reduce(function, frozen=frozen, evaluate=self._evaluate),
+                self._reduced(function),
                 self._environment,
                 backend=self._backend,
                 shapes=[s.shape for s in self._meta_graph.signatures[name].inputs.values()],
@@ -112,9 +115,7 @@ class Program:
             (),
             (parse_tensor_name(target).node,),
         )
-        function = reduce(
-            expand(function, self._library), frozen=lambda _: None, evaluate=self._evaluate
-        )
+        function = self._reduced(expand(function, self._library))
         args = []
         for path in feeds.values():
             array = np.empty((), object)
@@ -125,11 +126,16 @@ class Program:
     def _evaluate(self, node: Node, inputs: Sequence[Array]) -> Sequence[Array] | None:
         return host.evaluate(node, inputs, self._environment)
 
+    def _reduced(self, function: Function) -> Function:
+        return reduce(function, self._library, frozen=self._frozen, evaluate=self._evaluate)
+
     def _body(self, ref: FunctionRef) -> Body:
-        function = reduce(
-            expand(self._library[ref.name], self._library),
-            frozen=lambda _: None,
-            evaluate=self._evaluate,
-        )
-        plan = compile_function(function, self._environment)
+        if ref.name in self._compiling:
+            raise GraphError(f"function {ref.name} calls itself")
+        self._compiling.add(ref.name)
+        try:
+            function = self._reduced(expand(self._library[ref.name], self._library))
+            plan = compile_function(function, self._environment)
+        finally:
+            self._compiling.discard(ref.name)
         return lambda args: run(plan, args)

@@ -77,7 +77,7 @@ def test_an_inlined_body_still_does_its_work_before_what_waits_for_the_call(grap
     nodes, library = graph(COUNTER)
     expanded = expand(Function("f", (), nodes, (Value("read"),)), library)
     assert "call/a" in expanded.nodes["read"].controls
-    reduced = reduce(expanded, frozen=lambda _: None, evaluate=never)
+    reduced = reduce(expanded, library, frozen=lambda _: None, evaluate=never)
     assert reduced.nodes["read"].controls == ("call/a",)
 
 
@@ -85,6 +85,7 @@ def test_whoever_reads_a_result_of_a_call_gets_its_effects_too(graph: Import) ->
     nodes, library = graph(COUNTER)
     reduced = reduce(
         expand(Function("f", (), nodes, (Value("call"),)), library),
+        library,
         frozen=lambda _: None,
         evaluate=never,
     )
@@ -103,6 +104,7 @@ def test_a_frozen_variable_leaves_neither_handle_nor_wait() -> None:
     out = Node("y", "AddV2", (Value("x"), Value("r")), ("r",), {"T": FLOAT}, (FLOAT,))
     reduced = reduce(
         prune(function(arg(), handle, read, out, result="y")),
+        EMPTY,
         frozen=lambda name: np.ones(2, np.float32) if name == "w" else None,
         evaluate=never,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from servable.errors import Code
 from servable.savedmodel import errors
 from servable.savedmodel.reader import read
-from servable.savedmodel.variables import Variables
+from servable.savedmodel.variables import Variables, shard_path
 from servable.tensors import Array, from_numpy
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
@@ -159,3 +160,25 @@ def test_one_flipped_bit_is_found_when_asked_to_verify(tmp_path: Path) -> None:
             variables.read(key)
             with pytest.raises(errors.DataChecksumWrong):
                 variables.read(key, verify=True)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_arrays_outlive_the_file_that_they_came_from(tmp_path: Path, mapped: bool) -> None:
+    shutil.copytree(MODELS / "tf2_mlp" / "variables", tmp_path / "variables")
+    prefix = tmp_path / "variables" / "variables"
+    with Variables.open(prefix, mapped=mapped) as variables:
+        arrays = {key: variables.read(key) for key in variables.entries}
+    shutil.rmtree(tmp_path / "variables")
+    with Variables.open(MODELS / "tf2_mlp" / "variables" / "variables") as original:
+        for key, array in arrays.items():
+            np.testing.assert_array_equal(array, original.read(key))
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_an_error_and_not_the_end(tmp_path: Path) -> None:
+    shutil.copytree(MODELS / "tf2_mlp" / "variables", tmp_path / "variables")
+    prefix = tmp_path / "variables" / "variables"
+    with Variables.open(prefix, mapped=False) as variables:
+        os.truncate(shard_path(prefix, 0, 1), 3)
+        last = max(variables.entries, key=lambda key: variables.entries[key].offset)
+        with pytest.raises(errors.ShardTruncated, match="ends at byte"):
+            variables.read(last)

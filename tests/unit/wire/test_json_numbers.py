@@ -74,7 +74,8 @@ def bodies(draw: st.DrawFn) -> tuple[bytes, Signature]:
         document["other"] = draw(st.sampled_from([[1], "[1]", {"a": [1]}, 3]))
     if draw(st.booleans()):
         document = dict(reversed(document.items()))
-    layout = draw(st.sampled_from([{}, {"indent": 1}, {"separators": (",", ":")}]))
+    layouts: list[dict[str, Any]] = [{}, {"indent": 1}, {"separators": (",", ":")}]
+    layout = draw(st.sampled_from(layouts))
     text = json.dumps(document, ensure_ascii=draw(st.booleans()), **layout)
     specs = {alias: TensorSpec(alias, draw(st.sampled_from(DTYPES)), None) for alias in aliases}
     return text.encode(), Signature(specs, {})

@@ -35,7 +35,7 @@ def refusal(body: str | bytes, **inputs: DType | None) -> ServableError:
 def same(array: Array, expected: Any, dtype: DType = FLOAT) -> bool:
     wanted = np.array(expected, dtype.numpy)
     assert (array.dtype, array.shape) == (dtype.numpy, wanted.shape)
-    return array.tolist() == wanted.tolist()
+    return bool(array.tolist() == wanted.tolist())
 
 
 # Shapes

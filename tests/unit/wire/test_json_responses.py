@@ -134,12 +134,12 @@ def test_the_digits_are_those_of_the_dtype_not_of_a_double() -> None:
     ],
 )
 def test_strings(alias: str, values: list[bytes], predictions: list[Any]) -> None:
-    for outputs in (
-        {alias: strings(*values)},
-        {alias: strings(*values), "n": array([0.0] * 4)[: len(values)]},
-    ):
-        document = json.loads(json_rows.encode(outputs))["predictions"]
-        assert [p if len(outputs) == 1 else p[alias] for p in document] == predictions
+    outputs = {alias: strings(*values)}
+    assert json.loads(json_rows.encode(outputs)) == {"predictions": predictions}
+    assert json.loads(json_columns.encode(outputs)) == {"outputs": predictions}
+    outputs["n"] = np.zeros(len(values), np.int32)
+    rows = json.loads(json_rows.encode(outputs))["predictions"]
+    assert rows == [{alias: prediction, "n": 0} for prediction in predictions]
 
 
 def test_bytes_that_are_no_text_pass_through_raw() -> None:

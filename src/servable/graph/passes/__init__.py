@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from servable.graph.importer import Library
 from servable.graph.ir import Function
+from servable.graph.passes.bind import bind_captures
 from servable.graph.passes.fold import Evaluate, fold, merge_equal
 from servable.graph.passes.freeze import Frozen, freeze
 from servable.graph.passes.inline import inline
@@ -55,6 +56,7 @@ def expand(function: Function, library: Library, trace: list[Traced] | None = No
 
 def reduce(
     function: Function,
+    library: Library,
     *,
     frozen: Frozen,
     evaluate: Evaluate,
@@ -64,6 +66,7 @@ def reduce(
 
     Args:
         function: an expanded function.
+        library: the functions that loops and branches name.
         frozen: the value of a variable that nothing assigns; None for others.
         evaluate: runs one pure node on constants.
         trace: receives one entry for each pass.
@@ -77,6 +80,7 @@ def reduce(
         ("simplify controls", simplify_controls),
         ("drop identities", drop_identities),
         ("prune", prune),
+        ("bind captures", lambda f: bind_captures(f, library)),
         ("fold", lambda f: fold(f, evaluate)),
         ("decide switches", decide_switches),
         ("prune", prune),

@@ -9,7 +9,7 @@ from servable.graph.effects import has_effect
 from servable.graph.ir import Function, Node, Value
 
 # Ops whose output number i is their input number i when nothing is trained.
-_PASS_ON = frozenset(
+PASS_ON = frozenset(
     {
         "Identity",
         "IdentityN",
@@ -56,7 +56,7 @@ def drop_identities(function: Function) -> Function:
         inputs = tuple(moved.get(v, v) for v in node.inputs)
         if inputs != node.inputs:
             node = replace(node, inputs=inputs)
-        if node.op in _PASS_ON and not node.controls:
+        if node.op in PASS_ON and not node.controls:
             moved.update(zip(node.outputs(), inputs, strict=True))
         nodes[node.name] = node
     return function.with_nodes(nodes, results=tuple(moved.get(v, v) for v in function.results))
