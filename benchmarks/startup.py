@@ -42,6 +42,7 @@ VERSION = "2"
 REFERENCE = "tensorflow"
 PATIENCE = 120.0  # seconds; a server that takes longer is broken, not slow
 PACKAGES = ("servable", "openvino", "numpy")
+BUSY = 0.5  # load average above which something else was running
 
 
 def environment() -> dict[str, str]:
@@ -184,6 +185,7 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console(highlight=False)
 
+    load = round(os.getloadavg()[0], 2)
     python = shutil.which(arguments.tensorflow_python)
     if python is None:
         console.print(
@@ -203,12 +205,18 @@ def main() -> int:
     title = "From process start to the first answered prediction"
     console.print(table(title, results, REFERENCE))
     console.print(f"{arguments.repeats} fresh processes each, in turn. {machine.line(made_on)}")
+    if load > BUSY:
+        console.print(
+            f"The machine was busy before this began (load {load}): trust the ratios more than"
+            " the seconds."
+        )
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "what": "seconds from process start to the first answered prediction; bytes of peak memory",
         "model": f"demos/digits, version {VERSION}, one image",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": made_on,
+        "load_average_before": load,
         **figures(results, REFERENCE),
     }
     arguments.json.write_text(json.dumps(document, indent=2) + "\n")

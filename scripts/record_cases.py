@@ -59,6 +59,41 @@ def case(
     return register
 
 
+def raw_case(
+    op: str,
+    note: str = "",
+    /,
+    fed: dict[str, Any] | None = None,
+    *,
+    ranks: bool = True,
+    tolerance: float = 1e-5,
+    island: bool = True,
+    **fixed: Any,
+) -> None:
+    """Register a case that is one raw op of TensorFlow's.
+
+    Args:
+        op: the op.
+        note: what is particular about the case; it becomes its name.
+        fed: inputs that a request would bring; a list stands for several tensors.
+        ranks: whether the graph knows the ranks of those.
+        tolerance, island: as for `case`.
+        fixed: all other arguments of the op, constant in the graph.
+    """
+
+    def bring(value: Any) -> Any:
+        if isinstance(value, list):
+            return [bring(v) for v in value]
+        return feed(value, shape="rank" if ranks else None)
+
+    def build() -> Any:
+        inputs = {name: bring(value) for name, value in (fed or {}).items()}
+        return getattr(tf.raw_ops, op)(**inputs, **fixed)
+
+    build.__name__ = note or "plain"
+    case(op, tolerance=tolerance, island=island)(build)
+
+
 def feed(value: Any, dtype: Any = None, shape: Any = "rank") -> Any:
     """A placeholder that gets this value.
 
@@ -139,8 +174,14 @@ def _run(graph: Any, fetches: list[Any]) -> dict[str, Any]:
                 session.run(op)
             outputs = session.run(fetches, dict(_feeds))
         except tf.errors.OpError as error:
-            return {"error": error.error_code, "message": error.message.split("\n")[0][:300]}
+            return {"error": error.error_code, "message": _said(error.message)[:300]}
     return {"outputs": [_encode(o) for o in outputs]}
+
+
+def _said(message: str) -> str:
+    """What a kernel said, without the places in Python that TensorFlow adds."""
+    _, found, said = message.partition("\nNode: ")
+    return (said.partition("\n")[2] if found else message).partition("\n\t [[{{")[0]
 
 
 def main(families: list[str]) -> None:

@@ -8,7 +8,7 @@ from servable.contracts import Loader, Servable, ServableData, ServableId
 from servable.core.events import Event, EventBus
 from servable.core.manager import Manager
 from servable.core.policy import Policy, availability_preserving
-from servable.errors import NotFound, ServableError
+from servable.errors import Code, NotFound, ServableError
 from servable.servables.echo import Echo
 
 
@@ -76,6 +76,7 @@ class Stage:
             unload_threads=0,
             max_load_retries=2,
             load_retry_seconds=60.0,
+            final_codes=[Code.UNIMPLEMENTED],
             memory_limit_bytes=memory_limit_bytes,
             clock=self.clock,
             bus=bus,

@@ -6,7 +6,14 @@ from lifecycle_stage import FakeLoader, MindChangingLoader, Stage
 
 from servable.core.manager import Manager
 from servable.core.policy import resource_preserving
-from servable.errors import Cancelled, DataLoss, Internal, ResourceExhausted, Unavailable
+from servable.errors import (
+    Cancelled,
+    DataLoss,
+    Internal,
+    ResourceExhausted,
+    Unavailable,
+    Unimplemented,
+)
 
 
 def test_one_failure_is_forgiven_and_not_shown() -> None:
@@ -38,6 +45,15 @@ def test_a_version_ends_with_its_last_error_after_all_attempts() -> None:
     stage.wait(1000)
     assert stage.states() == {1: "END"}
     assert loader.calls == ["load"] * 3
+
+
+def test_what_no_further_attempt_can_mend_ends_at_once() -> None:
+    stage = Stage()
+    loader = FakeLoader(Unimplemented("an op outside the list"))
+    stage.want("m", {1: loader})
+    stage.settle()
+    assert stage.told(1) == ["START", "LOADING", "END"]
+    assert loader.calls == ["load"]
 
 
 def test_a_version_that_ended_badly_is_loaded_again_after_it_went_away() -> None:

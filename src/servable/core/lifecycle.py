@@ -21,17 +21,24 @@ from servable.core.harness import Harness
 from servable.core.lanes import Lane
 from servable.core.memory import MemoryBudget
 from servable.core.states import HarnessState, VersionState
-from servable.errors import Cancelled, ResourceExhausted, ServableError
+from servable.errors import Cancelled, Code, ResourceExhausted, ServableError
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often a failed load is tried again, and the pause before each new attempt."""
+    """How often a failed load is tried again.
+
+    Attributes:
+        most: attempts after the first.
+        pause_seconds: between attempts.
+        final: codes of failures that no further attempt can mend.
+    """
 
     most: int
     pause_seconds: float
+    final: frozenset[Code] = frozenset()
 
 
 class Lifecycle:
@@ -149,7 +156,8 @@ class Lifecycle:
     def _failed(self, harness: Harness, error: ServableError) -> None:
         harness.error = error
         harness.failures += 1
-        if harness.failures > self._retries.most or not harness.aspired:
+        used_up = harness.failures > self._retries.most
+        if used_up or error.code in self._retries.final or not harness.aspired:
             self._end(harness, error)
             return
         pause = max(self._retries.pause_seconds, 0.0)

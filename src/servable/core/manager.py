@@ -25,7 +25,7 @@ from servable.core.lifecycle import Lifecycle, Retries
 from servable.core.memory import MemoryBudget
 from servable.core.policy import Policy, Verb, availability_preserving
 from servable.core.states import ENDED, HarnessState, VersionState
-from servable.errors import Cancelled, FailedPrecondition, NotFound, ServableError
+from servable.errors import Cancelled, Code, FailedPrecondition, NotFound, ServableError
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,8 @@ class Manager:
         unload_threads: the same for unloading.
         max_load_retries: attempts after the first one before a version ends.
         load_retry_seconds: pause between attempts; negative for none.
+        final_codes: failures that are not tried again. TensorFlow Serving tries every
+            failure again, which is the default.
         tick_seconds: how long the manager's thread sleeps when nothing happens.
         memory_limit_bytes: what the loaders' estimates may add up to; None for no
             limit, then no estimate is asked for.
@@ -61,6 +63,7 @@ class Manager:
         unload_threads: int = 1,
         max_load_retries: int = 5,
         load_retry_seconds: float = 60.0,
+        final_codes: Collection[Code] = (),
         tick_seconds: float = 0.1,
         memory_limit_bytes: int | None = None,
         clock: Clock | None = None,
@@ -81,7 +84,7 @@ class Manager:
             loads=Lane("load", load_threads, self._post),
             unloads=Lane("unload", unload_threads, self._post),
             memory=MemoryBudget(memory_limit_bytes),
-            retries=Retries(max_load_retries, load_retry_seconds),
+            retries=Retries(max_load_retries, load_retry_seconds, frozenset(final_codes)),
         )
         # Owned by whoever holds _ticking: the manager's thread, or `stop` after it.
         self._ticking = threading.Lock()

@@ -56,8 +56,8 @@ class Backend(Protocol):
     def name(self) -> str:
         """Its name in plans."""
 
-    def eligible(self, node: Node) -> bool:
-        """Whether it computes this node as TensorFlow does."""
+    def eligible(self, node: Node, nodes: Mapping[str, Node]) -> bool:
+        """Whether it computes this node, one of these, as TensorFlow does."""
 
     def worth(self, nodes: Collection[Node], constants: Mapping[str, Node]) -> bool:
         """Whether it gains anything over the host on these nodes."""
@@ -126,7 +126,9 @@ def _compile(
     else:
         groups = partition(
             function,
-            lambda n: n.op not in banned and n.name not in mortal and backend.eligible(n),
+            lambda n: (
+                n.op not in banned and n.name not in mortal and backend.eligible(n, function.nodes)
+            ),
             lambda nodes: backend.worth(nodes, function.nodes),
         )
     units: list[Unit] = []

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from servable.errors import InvalidArgument
+from servable.graph.ir import ARG, Node
 from servable.ops.halves import wide
-from servable.ops.math import shape_text
 from servable.ops.registry import Build, Island, Kernel, op
+from servable.ops.support import shape_text
 from servable.tensors import Array
 
 # Of the self-normalising activation: its fixed point is mean 0 and variance 1.
@@ -23,9 +24,7 @@ def _elu(x: Array) -> Array:
 
 
 def _selu(x: Array) -> Array:
-    return np.where(
-        x < 0, _SELU_SCALE * _SELU_ALPHA * np.expm1(np.minimum(x, 0)), _SELU_SCALE * x
-    )
+    return np.where(x < 0, _SELU_SCALE * _SELU_ALPHA * np.expm1(np.minimum(x, 0)), _SELU_SCALE * x)
 
 
 def _softplus(x: Array) -> Array:
@@ -37,8 +36,14 @@ def _softsign(x: Array) -> Array:
     return x / (1 + np.abs(x))
 
 
+def _check_rank(x: Array) -> None:
+    if not x.ndim:
+        raise InvalidArgument("logits must have >= 1 dimension, got []")
+
+
 def softmax(x: Array) -> Array:
     """exp(x) over its sum, along the last dimension."""
+    _check_rank(x)
     made = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
     np.exp(made, out=made)
     made /= made.sum(axis=-1, keepdims=True)
@@ -47,6 +52,7 @@ def softmax(x: Array) -> Array:
 
 def log_softmax(x: Array) -> Array:
     """The logarithm of `softmax`, without computing that."""
+    _check_rank(x)
     made = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
     made -= np.log(np.exp(made).sum(axis=-1, keepdims=True))
     return made
@@ -93,14 +99,19 @@ def leaky_relu(build: Build) -> Kernel:
     return lambda x: np.where(x > 0, x, alpha * x)
 
 
-@op("BiasAdd", attrs="data_format", island=Island.LIGHT)
+def _on_a_result(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """Whether an island may hold it: OpenVINO broadcasts what a request must not bring."""
+    return nodes[node.inputs[0].node].op != ARG
+
+
+@op("BiasAdd", attrs="data_format", island=Island.LIGHT, island_among=_on_a_result)
 def bias_add(build: Build) -> Kernel:
     """Add a vector along the channels."""
     first = build.choice("data_format", "NHWC", "NCHW") == "NCHW"
     return lambda x, bias: _bias_add(x, bias, first)
 
 
-@op("BiasAddV1", island=Island.LIGHT)
+@op("BiasAddV1")
 def bias_add_v1(build: Build) -> Kernel:
     """Add a vector along the last dimension."""
     del build

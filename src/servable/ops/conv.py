@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from servable.errors import InvalidArgument
+from servable.graph.ir import CONST, Node
 from servable.ops.halves import wide
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.windows import Axis, Sliding, blocks, pad, sliding
@@ -16,10 +17,29 @@ from servable.tensors import Array
 _CONV = "strides padding explicit_paddings data_format dilations"
 
 
+def filters_are_constant(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """Whether an island may hold this convolution.
+
+    OpenVINO guesses the rank of filters that are not constant, and takes empty ones.
+    """
+    filters = nodes[node.inputs[1].node]
+    value = filters.attrs.get("value")
+    return filters.op == CONST and isinstance(value, np.ndarray) and value.size > 0
+
+
+def _not_explicit(node: Node) -> bool:
+    return node.attrs.get("padding") != b"EXPLICIT"
+
+
 def _convolution(how: Sliding) -> Kernel:
     def kernel(x: Array, filters: Array) -> Array:
         images = how.last(x)
         depth = _check(images, filters, how.rank)
+        if how.rank != 2 and images.shape[-1] != depth:
+            raise InvalidArgument(
+                "input and filter must have the same depth:"
+                f" {images.shape[-1]} vs {filters.shape[-2]}"
+            )
         axes = how.over(images.shape[1:-1], filters.shape[:-2])
         made = convolve(wide(images), wide(filters), axes, images.shape[-1] // depth)
         return how.back(made.astype(x.dtype, copy=False))
@@ -70,7 +90,7 @@ def convolve(x: Array, filters: Array, axes: Sequence[Axis], groups: int) -> Arr
     # [groups, window and depth, features of a group]
     bank = filters.reshape(-1, groups, features // groups).transpose(1, 0, 2)
     cells = math.prod(window) * depth
-    # [groups, batch, *places, *window, depth]
+    # Groups, batch, places, window, depth.
     order = (rank + 1, *range(rank + 1), *range(rank + 3, 2 * rank + 3), rank + 2)
     row_bytes = math.prod(places[1:]) * groups * cells * x.itemsize
     for images, rows in blocks(x.shape[0], places[0], row_bytes):
@@ -133,19 +153,36 @@ _PASSES = 8
 passes over the whole block, which should stay in the nearest cache."""
 
 
-@op("Conv2D", attrs=_CONV, no_effect="use_cudnn_on_gpu", island=Island.HEAVY)
+@op(
+    "Conv2D",
+    attrs=_CONV,
+    no_effect="use_cudnn_on_gpu",
+    island=Island.HEAVY,
+    island_among=filters_are_constant,
+)
 def conv_2d(build: Build) -> Kernel:
     """Convolution of images with filters [rows, columns, in, out]; in groups if in is less."""
     return _convolution(sliding(build))
 
 
-@op("Conv3D", attrs="strides padding data_format dilations", island=Island.HEAVY)
+@op(
+    "Conv3D",
+    attrs="strides padding data_format dilations",
+    island=Island.HEAVY,
+    island_among=filters_are_constant,
+)
 def conv_3d(build: Build) -> Kernel:
     """Convolution of volumes with filters [planes, rows, columns, in, out]."""
     return _convolution(sliding(build, paddings="SAME VALID"))
 
 
-@op("DepthwiseConv2dNative", attrs=_CONV, island=Island.HEAVY)
+@op(
+    "DepthwiseConv2dNative",
+    attrs=_CONV,
+    island=Island.HEAVY,
+    island_if=_not_explicit,
+    island_among=filters_are_constant,
+)
 def depthwise_conv_2d(build: Build) -> Kernel:
     """Convolution of every channel with filters of its own, [rows, columns, in, multiplier]."""
     how = sliding(build)
@@ -166,7 +203,7 @@ def depthwise_conv_2d(build: Build) -> Kernel:
     return kernel
 
 
-@op("Conv", attrs=f"{_CONV} batch_dims groups", island=Island.HEAVY)
+@op("Conv", attrs=f"{_CONV} batch_dims groups")
 def conv(build: Build) -> Kernel:
     """Convolution in two or three dimensions, behind any number of batch dimensions.
 

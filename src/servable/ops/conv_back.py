@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from servable.errors import InvalidArgument
+from servable.graph.ir import ARG, Node
+from servable.ops.conv import filters_are_constant
 from servable.ops.halves import wide
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.windows import Axis, Sliding, sliding
 from servable.tensors import Array
+
+
+def _ungrouped(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """Whether an island may hold it: OpenVINO knows no groups here, and does not notice them.
+
+    Only TensorFlow's oneDNN kernels know them either, so sizes that are computed in a
+    way that does not tell the number of channels may be taken to fit the filters. Sizes
+    from outside are refused, because OpenVINO must know how many there are.
+    """
+    sizes = nodes[node.inputs[0].node]
+    if not filters_are_constant(node, nodes) or sizes.op == ARG:
+        return False
+    at = 1 if node.attrs.get("data_format") in (b"NCHW", b"NCDHW") else -1
+    channels = _channels(sizes, nodes, at)
+    filters = nodes[node.inputs[1].node].attrs.get("value")
+    return channels is None or not isinstance(filters, np.ndarray) or channels == filters.shape[-2]
+
+
+def _channels(sizes: Node, nodes: Mapping[str, Node], at: int) -> int | None:
+    """The number of channels among the sizes of an image, if these are constant or packed."""
+    if sizes.op == "Pack":
+        packed = nodes[sizes.inputs[at].node].attrs.get("value")
+        return int(packed) if isinstance(packed, np.ndarray) else None
+    value = sizes.attrs.get("value")
+    if not isinstance(value, np.ndarray):
+        return None
+    return int(value[at]) if value.size > 2 else -1
 
 
 def _transposed(how: Sliding) -> Kernel:
@@ -108,6 +137,7 @@ def spread(gradient: Array, filters: Array, axes: Sequence[Axis], channels: int)
     attrs="strides padding explicit_paddings data_format dilations",
     no_effect="use_cudnn_on_gpu",
     island=Island.HEAVY,
+    island_among=_ungrouped,
 )
 def conv_2d_backprop_input(build: Build) -> Kernel:
     """The images that would have these gradients: a transposed convolution."""
@@ -118,6 +148,7 @@ def conv_2d_backprop_input(build: Build) -> Kernel:
     "Conv3DBackpropInputV2",
     attrs="strides padding data_format dilations",
     island=Island.HEAVY,
+    island_among=_ungrouped,
 )
 def conv_3d_backprop_input(build: Build) -> Kernel:
     """The volumes that would have these gradients: a transposed convolution."""

@@ -10,6 +10,7 @@ import numpy as np
 from servable.errors import InvalidArgument
 from servable.ops.number_text import PARSERS
 from servable.ops.registry import Build, Kernel, op
+from servable.ops.support import bare
 from servable.ops.text import flat, strings
 from servable.tensors import DOUBLE, FLOAT, INT32, INT64, STRING, Array, DType
 
@@ -27,7 +28,7 @@ def decode_csv(build: Build) -> Kernel:
     split = _Splitter(build, len(dtypes))
     missing = build.data("na_value")
 
-    def kernel(records: Array, *defaults: Array) -> list[Array]:
+    def kernel(records: Array, *defaults: Array) -> Any:
         for i, default in enumerate(defaults):
             if np.size(default) > 1:
                 raise InvalidArgument(
@@ -48,7 +49,7 @@ def decode_csv(build: Build) -> Kernel:
                 columns.append(strings(values, np.shape(records)))
             else:
                 columns.append(np.array(values, dtype.numpy).reshape(np.shape(records)))
-        return columns
+        return bare(columns)
 
     return kernel
 

@@ -132,8 +132,7 @@ def _bands(build: Build) -> Callable[[Array | None], _Band]:
             raise InvalidArgument("Expected diag_index to have at least 1 element")
         if len(numbers) > 2:
             raise InvalidArgument(
-                "diag_index must have only one or two elements, received"
-                f" {len(numbers)} elements."
+                f"diag_index must have only one or two elements, received {len(numbers)} elements."
             )
         lower, upper = numbers[0], numbers[-1]
         if lower > upper:

@@ -118,9 +118,10 @@ def rows_of(indices: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
     depth = indices.shape[-1]
     places = indices.reshape((math.prod(indices.shape[:-1]), depth)).astype(np.int64)
     sizes = np.asarray(shape[:depth], np.int64)
-    inside = ((places >= 0) & (places < sizes)).all(axis=1)
+    inside = np.logical_and.reduce((places >= 0) & (places < sizes), axis=1)
     steps = [math.prod(shape[d + 1 : depth]) for d in range(depth)]
-    return places @ np.asarray(steps, np.int64), inside
+    rows: Array = places @ np.asarray(steps, np.int64)
+    return rows, np.asarray(inside)
 
 
 def ignores_outside(build: Build) -> bool:

@@ -53,8 +53,8 @@ def unpack(build: Build) -> Kernel:
             raise InvalidArgument(
                 f"Input shape axis {place} must equal {count}, got shape {dims(x.shape)}"
             )
-        before = (slice(None),) * place
-        return bare([x[(*before, i, ...)] for i in range(count)])
+        along = np.moveaxis(x, place, 0)
+        return bare([along[i, ...] for i in range(count)])
 
     return kernel
 

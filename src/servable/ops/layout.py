@@ -23,9 +23,12 @@ def _transposed(x: Array, perm: Array) -> Any:
             f" {perm.size}"
         )
     order = perm.tolist()
-    places = [whole_axis(d, x.ndim) for d in order]
-    if None in places:
-        raise InvalidArgument(f"{order[places.index(None)]} is out of range [0 .. {x.ndim})")
+    places = []
+    for number in order:
+        axis = whole_axis(number, x.ndim)
+        if axis is None:
+            raise InvalidArgument(f"{number} is out of range [0 .. {x.ndim})")
+        places.append(axis)
     for d in range(x.ndim):
         if d not in places:
             text = ",".join(map(str, order))
@@ -99,9 +102,7 @@ def pad_v2(build: Build) -> Kernel:
 
     def kernel(x: Array, paddings: Array, value: Array) -> Array:
         if value.ndim:
-            raise InvalidArgument(
-                f"constant_values must be a scalar. Found: {dims(value.shape)}"
-            )
+            raise InvalidArgument(f"constant_values must be a scalar. Found: {dims(value.shape)}")
         return padded(x, _pairs(x, paddings, "Paddings", ""), value)
 
     return kernel

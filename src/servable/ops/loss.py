@@ -7,8 +7,8 @@ import numpy as np
 from servable.errors import InvalidArgument
 from servable.ops.activation import log_softmax
 from servable.ops.halves import wide
-from servable.ops.math import shape_text
 from servable.ops.registry import Build, Island, Kernel, op
+from servable.ops.support import shape_text
 from servable.tensors import Array
 
 
@@ -24,7 +24,7 @@ def l2_loss(build: Build) -> Kernel:
     return kernel
 
 
-@op("SoftmaxCrossEntropyWithLogits", island=Island.LIGHT)
+@op("SoftmaxCrossEntropyWithLogits")
 def softmax_cross_entropy(build: Build) -> Kernel:
     """Cross entropy of every row with a distribution, and its gradient."""
     del build

@@ -7,8 +7,8 @@ import numpy as np
 from servable.errors import InvalidArgument
 from servable.graph.ir import Node
 from servable.ops.halves import wide
-from servable.ops.math import shape_text
 from servable.ops.registry import Build, Island, Kernel, op
+from servable.ops.support import shape_text
 from servable.tensors import Array
 
 _FORMATS = {"NHWC": (4, -1), "NCHW": (4, 1), "NDHWC": (5, -1), "NCDHW": (5, 1)}
@@ -95,7 +95,6 @@ def _statistics(x: Array, at: int) -> tuple[Array, Array]:
 @op(
     "BatchNormWithGlobalNormalization",
     attrs="variance_epsilon scale_after_normalization",
-    island=Island.LIGHT,
 )
 def batch_norm_with_global_normalization(build: Build) -> Kernel:
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, for every last index."""
@@ -116,12 +115,15 @@ def batch_norm_with_global_normalization(build: Build) -> Kernel:
     return kernel
 
 
-@op("LRN", attrs="depth_radius bias alpha beta", island=Island.LIGHT)
+@op("LRN", attrs="depth_radius bias alpha beta")
 def lrn(build: Build) -> Kernel:
-    """x / (bias + alpha * sum of the squares of neighbouring channels) ** beta."""
+    """x / (bias + alpha * sum of the squares of neighbouring channels) ** beta.
+
+    No island holds it: OpenVINO takes alpha for that of a mean.
+    """
     radius = build.int("depth_radius")
     if radius < 0:
-        raise build.unsupported(f"depth_radius={radius}")
+        raise InvalidArgument(f"depth_radius = {radius} is negative")
     bias, alpha, beta = (np.float32(build.float(name)) for name in ("bias", "alpha", "beta"))
 
     def kernel(x: Array) -> Array:

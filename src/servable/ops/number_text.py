@@ -52,14 +52,15 @@ def parse_float(text: bytes) -> float | None:
         return value
     with np.errstate(over="ignore"):
         single = np.float32(value)
-    if np.isfinite(single) and float(single) != value and (match := _DECIMAL.fullmatch(text)):
+    near = float(single)
+    if np.isfinite(single) and near != value and (match := _DECIMAL.fullmatch(text)):
         # Rounding twice goes wrong only if the double lies halfway between two floats.
-        other = np.nextafter(single, np.float32(np.inf if value > single else -np.inf))
-        if value - float(single) == float(other) - value:
+        other = float(np.nextafter(single, np.float32(np.inf if value > near else -np.inf)))
+        if value - near == other - value:
             exact = Decimal((match[1] + match[2]).decode())
-            if (exact > Decimal(value)) == (value > single) and exact != Decimal(value):
-                single = other
-    return float(single)
+            if exact != Decimal(value) and (exact > Decimal(value)) == (value > near):
+                return other
+    return near
 
 
 def parse_integer(text: bytes, dtype: np.dtype[Any]) -> int | None:

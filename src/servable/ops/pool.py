@@ -10,6 +10,7 @@ import ml_dtypes
 import numpy as np
 
 from servable.errors import InvalidArgument, Unimplemented
+from servable.graph.ir import Node
 from servable.ops.halves import wide
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
@@ -134,14 +135,21 @@ def _max_pool(x: Array, window: _Window) -> Array:
     return window.how.back(fold(images, window.axes(images), np.fmax, lowest(x.dtype)))
 
 
-@op("MaxPool", attrs=f"{_POOL} explicit_paddings", island=Island.LIGHT)
+def _over_space(node: Node) -> bool:
+    """Whether an island may hold it: OpenVINO overlooks windows over channels."""
+    ksize = node.attrs.get("ksize")
+    first = node.attrs.get("data_format") == b"NCHW"
+    return isinstance(ksize, tuple) and split(ksize, first)[1] == (1, 1)
+
+
+@op("MaxPool", attrs=f"{_POOL} explicit_paddings", island=Island.LIGHT, island_if=_over_space)
 def max_pool(build: Build) -> Kernel:
     """The largest number under each window."""
     window = _attributes(build, paddings="SAME VALID EXPLICIT", channels=True)
     return lambda x: _max_pool(x, window)
 
 
-@op("MaxPoolV2", attrs="padding data_format", island=Island.LIGHT)
+@op("MaxPoolV2", attrs="padding data_format")
 def max_pool_v2(build: Build) -> Kernel:
     """MaxPool whose window and strides are inputs."""
     layout = data_format(build)
@@ -215,7 +223,7 @@ def _largest(x: Array, numbers: Array, axes: Sequence[Axis]) -> tuple[Array, Arr
     return values, found
 
 
-@op("Dilation2D", attrs="strides rates padding", island=Island.LIGHT)
+@op("Dilation2D", attrs="strides rates padding")
 def dilation_2d(build: Build) -> Kernel:
     """The largest sum of image and filter under each window: [rows, columns, channels]."""
     padding = build.choice("padding", "SAME", "VALID")

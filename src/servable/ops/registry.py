@@ -143,6 +143,8 @@ class Op:
         no_effect: attributes that can not change the answer here.
         island: whether an island may hold it.
         island_if: a further condition on the node, or None.
+        island_among: a further condition on the node among the nodes of its function,
+            such as that an input is a constant, or None.
         int32: whether an island may hold it with int32 inputs or outputs. OpenVINO
             computes some ops of integers in float32.
         int64: likewise for int64, which it computes in int32: only ops qualify for
@@ -155,6 +157,7 @@ class Op:
     no_effect: frozenset[str]
     island: Island
     island_if: Callable[[Node], bool] | None
+    island_among: Callable[[Node, Mapping[str, Node]], bool] | None
     int32: bool
     int64: bool
 
@@ -180,6 +183,7 @@ def op(
     no_effect: str = "",
     island: Island = Island.NEVER,
     island_if: Callable[[Node], bool] | None = None,
+    island_among: Callable[[Node, Mapping[str, Node]], bool] | None = None,
     int32: bool = False,
     int64: bool = False,
 ) -> Callable[[Maker], Maker]:
@@ -189,7 +193,7 @@ def op(
         attrs: attributes that it honours, separated by blanks. Attributes that only
             name dtypes need not be listed: kernels see the arrays' own.
         no_effect: attributes that can not change the answer here.
-        island, island_if, int32, int64: see `Op`. `int64` implies `int32`.
+        island, island_if, island_among, int32, int64: see `Op`. `int64` implies `int32`.
 
     Raises:
         ValueError: an op is registered twice, is not TensorFlow's, or lacks an
@@ -218,6 +222,7 @@ def op(
                 frozenset(no_effect.split()),
                 island,
                 island_if,
+                island_among,
                 int32 or int64,
                 int64,
             )

@@ -66,9 +66,7 @@ def _check_ranks(indices: Array, updates: Array) -> None:
             raise InvalidArgument(f"{name} shape must have rank at least one. Found:[]")
 
 
-def _scatter(
-    made: Array, indices: Array, updates: Array, change: Change, *, ignore: bool
-) -> Array:
+def _scatter(made: Array, indices: Array, updates: Array, change: Change, *, ignore: bool) -> Array:
     """Change slices of a fresh array in place, and return it."""
     rows, inside = rows_of(indices, made.shape)
     if not rows.size:
@@ -205,8 +203,8 @@ def dynamic_partition(build: Build) -> Kernel:
         rows = data.reshape((partitions.size, *data.shape[partitions.ndim :]))
         flat = partitions.reshape(-1)
         rows = rows[np.argsort(flat, kind="stable")]
-        ends = np.cumsum(np.bincount(flat, minlength=count))
-        return bare([rows[end - size : end] for end, size in zip(ends, np.diff(ends, prepend=0))])
+        ends = np.cumsum(np.bincount(flat, minlength=count))[:-1]
+        return bare(np.split(rows, ends))
 
     return kernel
 

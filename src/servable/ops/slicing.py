@@ -16,8 +16,8 @@ from servable.tensors import Array
 _MASKS = "begin_mask end_mask ellipsis_mask new_axis_mask shrink_axis_mask"
 
 
-def _indexing(build: Build) -> Callable[[Array, Array, Array, Array], tuple[Any, ...]]:
-    """Reads five bit masks; returns what turns three vectors into Python's index of x.
+def _indexing(build: Build) -> Callable[[Array, Array, Array], tuple[Any, ...]]:
+    """Reads five bit masks; returns what turns three vectors into a Python index.
 
     Bit i of a mask speaks of entry i: begin and end absent, an ellipsis, a new
     dimension, a single index. The index ends in an ellipsis if it has none, so that
@@ -25,7 +25,7 @@ def _indexing(build: Build) -> Callable[[Array, Array, Array, Array], tuple[Any,
     """
     no_begin, no_end, ellipsis, new_axis, shrink = map(build.int, _MASKS.split())
 
-    def index(x: Array, begin: Array, end: Array, strides: Array) -> tuple[Any, ...]:
+    def index(begin: Array, end: Array, strides: Array) -> tuple[Any, ...]:
         if not begin.ndim == end.ndim == strides.ndim == 1 or not (
             begin.size == end.size == strides.size
         ):
@@ -85,7 +85,7 @@ def strided_slice(build: Build) -> Kernel:
     indexing = _indexing(build)
 
     def kernel(x: Array, begin: Array, end: Array, strides: Array) -> Any:
-        index = indexing(x, begin, end, strides)
+        index = indexing(begin, end, strides)
         try:
             return x[index]
         except IndexError:
@@ -100,7 +100,7 @@ def strided_slice_update(build: Build) -> Kernel:
     indexing = _indexing(build)
 
     def kernel(x: Array, begin: Array, end: Array, strides: Array, value: Array) -> Any:
-        index = indexing(x, begin, end, strides)
+        index = indexing(begin, end, strides)
         made = np.array(x)
         try:
             place = made[index]
@@ -137,9 +137,7 @@ def slice_(build: Build) -> Kernel:
             if size == -1:
                 size = whole - first
             if not 0 <= size <= whole - first:
-                raise InvalidArgument(
-                    f"Expected size[{d}] in [0, {whole - first}], but got {size}"
-                )
+                raise InvalidArgument(f"Expected size[{d}] in [0, {whole - first}], but got {size}")
             index.append(slice(first, first + size))
         return x[(*index, ...)]
 

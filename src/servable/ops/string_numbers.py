@@ -45,24 +45,32 @@ def as_string(build: Build) -> Kernel:
 def _writer(build: Build, dtype: DType) -> Callable[[Any], bytes]:
     precision, width = build.int("precision"), build.int("width")
     scientific, short = build.bool("scientific"), build.bool("shortest")
-    fill = build.text("fill")
+    # Without a width there is nothing to fill.
+    fill = build.text("fill") if width > -1 else ""
     # bfloat16 is of numpy's kind V.
     fraction = dtype.numpy.kind in "fcV"
     _check(build, dtype, fraction)
-    size = (fill + str(width) if width > -1 else "") + (f".{precision}" if precision > -1 else "")
     if dtype is BOOL:
         return lambda value: b"true" if value else b"false"
     if dtype is STRING:
-        return _padded(width, fill)
+        return lambda value: _padded(value if precision < 0 else value[:precision], width, fill)
+    size = fill + (str(width) if width > -1 else "")
     if not fraction:
         # Python knows %d without a bound on its size, as all of C's integers.
         return lambda value: ("%" + size + "d").__mod__(value).encode()
+    size += f".{precision}" if precision > -1 else ""
     form = "%" + size + ("g" if short else "e" if scientific else "f")
+
+    def show(value: float) -> bytes:
+        if np.isfinite(value):
+            return (form % value).encode()
+        # C writes the sign of a NaN, and never fills with zeros before a word.
+        sign = "-" if np.signbit(value) else "+" if fill == "+" else ""
+        return _padded((sign + str(abs(value))).encode(), width, fill)
+
     if dtype.numpy.kind == "c":
-        return lambda value: (
-            f"({_fraction(form, value.real)},{_fraction(form, value.imag)})".encode()
-        )
-    return lambda value: _fraction(form, value).encode()
+        return lambda value: b"(" + show(value.real) + b"," + show(value.imag) + b")"
+    return show
 
 
 def _check(build: Build, dtype: DType, fraction: bool) -> None:
@@ -85,19 +93,8 @@ def _check(build: Build, dtype: DType, fraction: bool) -> None:
         raise build.unsupported(f"a width or precision over {_MOST_WIDTH}")
 
 
-def _padded(width: int, fill: str) -> Callable[[bytes], bytes]:
-    if fill == "-":
-        return lambda value: value.ljust(max(width, 0))
-    return lambda value: value.rjust(max(width, 0))
-
-
-def _fraction(form: str, value: float) -> str:
-    if np.isfinite(value):
-        return form % value
-    # C writes the sign of a NaN, and never fills with zeros before a word.
-    word = ("-" if np.signbit(value) else "+" if "+" in form else "") + str(abs(value))
-    width = form.strip("%+-0# gef").split(".")[0]
-    return word.ljust(int(width or 0)) if "-" in form else word.rjust(int(width or 0))
+def _padded(text: bytes, width: int, fill: str) -> bytes:
+    return text.ljust(max(width, 0)) if fill == "-" else text.rjust(max(width, 0))
 
 
 @op("StringFormat", attrs="T template placeholder summarize")

@@ -47,7 +47,7 @@ def string_split(build: Build) -> Kernel:
             return [s[i : i + 1] for i in range(len(s))]
         if len(delimiter) > 1:
             s = s.translate(bytes(delimiter[0] if b in delimiter else b for b in range(256)))
-        tokens = s.split(delimiter[:1])
+        tokens = s.split(delimiter[:1]) if s else []
         return [t for t in tokens if t] if skip else tokens
 
     return _splitting(split, "delimiter")
@@ -84,7 +84,7 @@ def string_ngrams(build: Build) -> Kernel:
         tokens, edges = flat(data), splits.ravel().tolist()
         _check_splits(edges, len(tokens))
         if not tokens or not edges:
-            return strings([], np.shape(data)), np.zeros_like(splits)
+            return np.full(np.shape(data), b"", object), np.zeros_like(splits)
         grams: list[bytes] = []
         ends = [0]
         for begin, end in pairwise(edges):

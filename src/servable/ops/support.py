@@ -9,6 +9,7 @@ import numpy as np
 
 from servable.errors import InvalidArgument
 from servable.ops.limits import check_size
+from servable.ops.text import dims
 from servable.tensors import Array
 
 
@@ -24,7 +25,7 @@ def blank(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
         InvalidArgument, ResourceExhausted: as `check_size`.
     """
     sizes = check_size(shape, dtype.itemsize)
-    return np.full(sizes, b"", dtype) if dtype == object else np.zeros(sizes, dtype)
+    return np.full(sizes, b"", dtype) if dtype.kind == "O" else np.zeros(sizes, dtype)
 
 
 def whole_axis(axis: int, rank: int) -> int | None:
@@ -53,7 +54,7 @@ def first_outside(numbers: Array, size: int) -> tuple[str, int]:
     if not outside:
         raise ValueError("all numbers are in the range")
     place = tuple(outside[0])
-    return (f"[{','.join(map(str, place))}]" if place else ""), int(numbers[place])
+    return (dims(place) if place else ""), int(numbers[place])
 
 
 def scalar(x: Any, refusal: str) -> Any:
@@ -67,5 +68,10 @@ def scalar(x: Any, refusal: str) -> Any:
     """
     shape = np.shape(x)
     if shape:
-        raise InvalidArgument(refusal.format("[" + ",".join(map(str, shape)) + "]"))
+        raise InvalidArgument(refusal.format(dims(shape)))
     return x.item()
+
+
+def shape_text(x: Array) -> str:
+    """A tensor's shape as TensorFlow writes it in messages, as in `[2,3]`."""
+    return "[" + ",".join(map(str, x.shape)) + "]"

@@ -52,7 +52,8 @@ codecs.register_error(_MARKING, _mark)
 
 def decoder(encoding: str) -> Decoder | None:
     """What decodes an encoding, by any of ICU's usual names for it; None if it is not known."""
-    name = re.sub(r"(?<![0-9])0+", "", re.sub(r"[^0-9a-z]", "", encoding.lower()))
+    plain = re.sub(r"(?<![0-9])0+(?=[0-9])", "", encoding.lower())
+    name = re.sub(r"[^0-9a-z]", "", plain)
     if name == "utf8":
         return lambda s: _decode(s, "utf-8", _utf8_lengths)
     if match := re.fullmatch(r"utf(16|32)(be|le|)", name):
@@ -133,8 +134,9 @@ def _table(codec: str) -> Codes:
         try:
             codes.append(ord(bytes([byte]).decode(codec)))
         except UnicodeDecodeError:
-            # ICU keeps control characters that the encoding leaves out.
-            codes.append(byte if byte < 0xA0 and codec != "ascii" else -1)
+            # ICU keeps control characters, and one other, that the encoding leaves out.
+            kept = (byte < 0xA0 and codec != "ascii") or (codec, byte) == ("cp1253", 0xAA)
+            codes.append(byte if kept else -1)
     return np.array(codes, np.int32)
 
 

@@ -14,6 +14,7 @@ from servable.core.adapter import LoaderAdapter
 from servable.core.events import Event, EventBus
 from servable.core.manager import Manager
 from servable.core.states import VersionState
+from servable.errors import Code
 from servable.savedmodel.checks import check_complete
 from servable.servables.saved_model import SavedModelLoader
 from servable.server.config import BareModel, ServerConfig
@@ -21,6 +22,9 @@ from servable.sources.filesystem import FileSystemSource, WatchedModel
 from servable.sources.static import StaticSource
 from servable.transport.grpc import GrpcServer
 from servable.transport.rest import RestServer
+
+FINAL = (Code.UNIMPLEMENTED, Code.INVALID_ARGUMENT)
+"""Why a model fails to load however often it is tried: an op outside the list, a broken graph."""
 
 
 class Server:
@@ -46,7 +50,7 @@ class Server:
         self.rest_port = config.rest_port
         self._names = [model.name for model in config.models]
         bus = EventBus()
-        self._manager = Manager(bus=bus)
+        self._manager = Manager(bus=bus, final_codes=FINAL)
         bus.subscribe(self._set_garbage_aside)
         self._sources = self._make_sources()
         adapter = LoaderAdapter(lambda _id, path: make_loader(path), self._manager)

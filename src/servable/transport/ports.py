@@ -21,6 +21,8 @@ def listen(host: str, port: int, *, flag: str) -> socket.socket:
         PermissionDenied: ports this low need more rights.
         InvalidArgument: the host is no address of this machine.
     """
+    if not 0 <= port < 2**16:
+        raise _port_error(host, port, flag, ValueError("a port is a number below 65536"))
     try:
         return socket.create_server(
             (host, port),
@@ -28,13 +30,12 @@ def listen(host: str, port: int, *, flag: str) -> socket.socket:
             backlog=1024,
             dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
         )
-    except (OSError, OverflowError) as error:
-        raise port_error(host, port, flag, error) from error
+    except OSError as error:
+        raise _port_error(host, port, flag, error) from error
 
 
-def port_error(host: str, port: int, flag: str, error: Exception) -> ServableError:
-    """Return the error to raise when a port could not be opened."""
-    match getattr(error, "errno", None):
+def _port_error(host: str, port: int, flag: str, error: Exception) -> ServableError:
+    match getattr(error, "errno", 0):
         case errno.EADDRINUSE:
             return FailedPrecondition(
                 f"port {port} on {host} is taken",

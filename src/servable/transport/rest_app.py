@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from servable.contracts import ModelProvider
-from servable.errors import NotFound, ResourceExhausted, ServableError
+from servable.errors import NotFound, ResourceExhausted, ServableError, Unavailable
 from servable.transport.failures import unforeseen
 from servable.transport.rest_calls import Request, answer
 from servable.transport.rest_routes import Action, is_api, route
@@ -80,7 +80,12 @@ class _App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"this application speaks HTTP, not {scope['type']}")
-        reply = await self._reply(scope, receive)
+        try:
+            reply = await self._reply(scope, receive)
+        except asyncio.CancelledError:
+            # The server stops and its grace is over. This answer is the last thing done
+            # here, so the cancellation need not go further.
+            reply = _refusal(Unavailable("The server is stopping.", hint="Send it again later."))
         if reply is None:  # the client is gone
             return
         length = (b"content-length", b"%d" % len(reply.body))
@@ -126,7 +131,8 @@ class _App:
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """Read the whole body; None if the client goes away before its end."""
         declared = _header(scope, b"content-length")
-        self._check_length(int(declared) if declared.isdecimal() else 0)
+        if declared.isdecimal() and len(declared) < 20:
+            self._check_length(int(declared))
         chunks, length, more = [], 0, True
         while more:
             message = await receive()

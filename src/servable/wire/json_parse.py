@@ -6,14 +6,19 @@ numbers, as in every common JSON library; the peer finds the first.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
 
 import orjson
 
+from servable.errors import InvalidArgument
 from servable.wire.json_debug import Json
 from servable.wire.json_scan import scan
+
+_EXACT_UP_TO_BYTES = 2**22
+"""The exact parser takes a microsecond for each value; strangers must not make it take minutes."""
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
@@ -26,14 +31,16 @@ def parse(body: bytes) -> Json:
     """
     try:
         return orjson.loads(body)
-    except ValueError:
-        pass
-    try:
+    except orjson.JSONDecodeError as error:
+        at = error.pos
+    with contextlib.suppress(ValueError, RecursionError):
         value = _with_words(body)
-    except (ValueError, RecursionError):
-        return scan(body)
-    # A number as the root may be cut off in a way that the exact parser complains of.
-    return value if isinstance(value, dict) else scan(body)
+        # A number as the root may be cut off in a way that the exact parser complains of.
+        if isinstance(value, dict):
+            return value
+    if len(body) > _EXACT_UP_TO_BYTES:
+        raise InvalidArgument(f"JSON Parse error: Unspecific syntax error. at offset: {at}")
+    return scan(body)
 
 
 def _with_words(body: bytes) -> Json:

@@ -14,6 +14,9 @@ from servable.wire.json_debug import Json, debug_string
 from servable.wire.json_parse import parse
 from servable.wire.json_tensors import is_base64
 
+FAST_FROM_BYTES = 2048
+"""Below this length the fast path for numbers costs more than it saves (measured)."""
+
 
 class Layout(enum.Enum):
     """How a body arranges its tensors; the answer uses the layout of the request."""
@@ -35,8 +38,10 @@ class PredictBody:
     def __init__(self, text: bytes) -> None:
         self._text = text
         self._root: dict[str, Json] | None = None
-        # What simdjson has parsed of the three members that count; None if it could not.
-        self._fast = json_numbers.members(text, ("signature_name", "instances", "inputs"))
+        # What simdjson has parsed of the three members that count, if it was tried and could.
+        self._fast = None
+        if len(text) >= FAST_FROM_BYTES:
+            self._fast = json_numbers.members(text, ("signature_name", "instances", "inputs"))
         members = self._exact() if self._fast is None else self._fast
         name = members.get("signature_name", "")
         if not isinstance(name, str):
@@ -56,6 +61,7 @@ class PredictBody:
         """
         numbers = None if self._fast is None else _decode_numbers(self._text, self._fast, signature)
         if numbers is not None:
+            self._fast = None  # a large tree, of no more use while the model computes
             return numbers
         root = self._exact()
         if "instances" in root and "inputs" in root:

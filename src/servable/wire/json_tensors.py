@@ -7,7 +7,6 @@ so that every error comes from one place and names the first fault.
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -190,10 +189,15 @@ def _from_base64(value: dict[str, Json]) -> bytes:
         raise InvalidArgument(
             f"JSON Value: {debug_string(value)} not formatted correctly for base64 data"
         )
-    # Blanks and the padding at the end are optional for the peer, the standard alphabet is not.
-    digits = _bytes(value["b64"]).translate(None, b" \t\n\v\f\r").rstrip(b"=")
+    text = _bytes(value["b64"])
     try:
-        return base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)
+        return binascii.a2b_base64(text, strict_mode=True)
+    except binascii.Error:
+        pass
+    # The peer takes blanks anywhere, and no padding at the end.
+    digits = text.translate(None, b" \t\n\v\f\r").rstrip(b"=")
+    try:
+        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4), strict_mode=True)
     except binascii.Error:
         raise InvalidArgument("Unable to base64 decode") from None
 

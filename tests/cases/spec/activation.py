@@ -50,10 +50,10 @@ for _op in ("Softmax", "LogSoftmax"):
 @case("Softmax", name="Softmax")
 @case("LogSoftmax", name="LogSoftmax")
 def softmax_of_a_scalar(name):
-    return getattr(RAW, name)(logits=feed(1.0, "f", shape=None))
+    return getattr(RAW, name)(logits=feed(1.0, "d", shape=None))
 
 
-def _bias(shape, size, name="BiasAdd", dtype="f", bias_known="rank", **attrs):
+def _bias(shape, size, name="BiasAdd", dtype="f", **attrs):
     x = rng.integers(-99, 99, shape).astype(dtype)
     b = rng.integers(-99, 99, size).astype(dtype)
     return getattr(RAW, name)(value=feed(x, shape=None), bias=feed(b, shape=None), **attrs)
@@ -90,3 +90,15 @@ def constant_bias(data_format):
         bias=tf.constant([1.0, 2.0, 3.0]),
         data_format=data_format,
     )
+
+
+@case("BiasAdd", data_format="NHWC")
+@case("BiasAdd", data_format="NCHW")
+@case("Softmax", name="Softmax")
+@case("LogSoftmax", name="LogSoftmax")
+def after_a_product(data_format="NHWC", name=None):
+    x = feed(rng.normal(size=(1, 2, 3, 3)).astype(np.float32))
+    product = RAW.BatchMatMulV2(x=x, y=rng.normal(size=(3, 3)).astype(np.float32))
+    bias = tf.constant([1.0, 2.0] if data_format == "NCHW" else [1.0, 2.0, 3.0])
+    made = RAW.BiasAdd(value=product, bias=bias, data_format=data_format)
+    return getattr(RAW, name)(logits=made) if name else made

@@ -333,3 +333,35 @@ for _options in (
     *(_DOUBLED | {"dtype": d, "tolerance": t} for d, t in HALVES),
 ):
     case("Conv3DBackpropInputV2", **_options)(_back3d)
+
+
+def _norm(x):
+    scale, offset, mean, variance = tf.unstack([[1.0, 2.0], [0.5, 1.0], [0.0, -1.0], [1.0, 4.0]])
+    made = RAW.FusedBatchNormV3(
+        x=x, scale=scale, offset=offset, mean=mean, variance=variance, is_training=False
+    )
+    return made[0]
+
+
+_LATER = {
+    "bias": lambda x: RAW.BiasAdd(value=x, bias=[1.0, 2.0]),
+    "relu6": lambda x: RAW.Relu6(features=x),
+    "pool": lambda x: RAW.MaxPool(input=x, ksize=[1, 2, 2, 1], strides=[1] * 4, padding="VALID"),
+    "norm": _norm,
+    "lrn": lambda x: RAW.LRN(input=x, depth_radius=1, alpha=0.5, beta=0.75),
+}
+
+
+@case("Conv2D", layers="bias")
+@case("Conv2D", layers="bias relu6 pool")
+@case("Conv2D", layers="norm lrn")
+def followed_by(layers):
+    made = RAW.Conv2D(
+        input=feed(_values((2, 5, 4, 3))),
+        filter=tf.constant(_values((3, 2, 3, 2))),
+        strides=[1] * 4,
+        padding="SAME",
+    )
+    for layer in layers.split():
+        made = _LATER[layer](made)
+    return made

@@ -78,9 +78,7 @@ for _logits, _labels in (
     (LOGITS.astype("d"), [0, 3, 2]),
 ):
     case("SparseSoftmaxCrossEntropyWithLogits", logits=_logits, labels=_labels)(_class_loss)
-case("SparseSoftmaxCrossEntropyWithLogits", logits=LOGITS, labels=[0, 3, 2], index="q")(
-    _class_loss
-)
+case("SparseSoftmaxCrossEntropyWithLogits", logits=LOGITS, labels=[0, 3, 2], index="q")(_class_loss)
 for _dtype, _tolerance in HALVES:
     case(
         "SparseSoftmaxCrossEntropyWithLogits",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_a_rest_refusal_shows_a_command_that_works(asking: Any, document: Any, t
     assert (reply.status, reply.error) == (400, text)
     assert "x: float [?]" in reply.hint
     _, _, command = reply.hint.partition("Try: ")
-    curl, flag, body, url = __import__("shlex").split(command)
+    curl, flag, body, url = shlex.split(command)
     assert (curl, flag) == ("curl", "-d")
     assert url == f"http://127.0.0.1:{asking.rest_port}/v1/models/half_plus_two:predict"
     path = url.removeprefix(f"http://127.0.0.1:{asking.rest_port}")

@@ -146,7 +146,6 @@ def test_urls_that_lead_nowhere(
         ("GET", "/v1/models/foo/version/50:predict"),
         ("POST", "/v1/models/foo/version/50:predict"),
         ("POST", "/v1/models/foo/versions/HELLO:predict"),
-        ("POST", "/v1/models/foo/versions/٣:predict".encode().decode("latin-1")),
         ("POST", "/v1/models/foo/metadata"),
         ("POST", "/v1/models/foo/label/some_label:predict"),
         ("POST", "/v1/models/foo/versions/50/labels/some_label:predict"),
@@ -164,8 +163,6 @@ def test_urls_that_lead_nowhere(
     ],
 )
 def test_malformed_requests(asking: Any, method: str, path: str) -> None:
-    if not path.isascii():
-        pytest.skip("sent as raw bytes in the tests of hostile bytes")
     reply = asking.rest(method, path)
     assert (reply.status, reply.error) == (400, f"Malformed request: {method} {path}")
 
@@ -258,7 +255,7 @@ def test_a_body_that_is_too_long_is_refused_unread(
         (b"", "JSON Parse error: The document is empty"),
         (b'{"instances": [1, 2', "JSON Parse error: Missing a comma or ] after an array element."),
         (b"\xff\xfe\x00", "JSON Parse error: Invalid value. at offset: 0"),
-        (b"[" * 2_000_000, "JSON Parse error: Terminate parsing due to Handler error."),
+        (b"[" * 50_000, "JSON Parse error: Invalid value. at offset: 50000"),
         (b'{"a":' * 5000 + b"1", "JSON Parse error: Missing a comma or }"),
         (b'{"instances": [' + b"9" * 100_000 + b"]}", "JSON Parse error: Number too big"),
         (b'{"instances": ' + b"[" * 5000 + b"]" * 5000 + b"}", "Failed to process element: 0"),
@@ -287,11 +284,12 @@ def test_bytes_that_are_no_text_are_refused_with_valid_json(asking: Any) -> None
         assert asking.rest("GET", f"/v1/models/{model}").status == 404
 
 
-def raw(port: int, data: bytes) -> bytes:
-    """Send bytes and no more, and return everything that comes back."""
+def raw(port: int, data: bytes, *, no_more: bool = True) -> bytes:
+    """Send bytes, and return what comes back until the server closes the connection."""
     with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as connection:
         connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        if no_more:
+            connection.shutdown(socket.SHUT_WR)
         answer = b""
         while piece := connection.recv(65536):
             answer += piece
@@ -331,11 +329,12 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_is_forgotten(asking: Any) 
 
 
 def test_a_connection_is_kept_for_the_next_request(asking: Any) -> None:
-    one = (
-        b"POST /v1/models/half_plus_two:predict HTTP/1.1\r\nHost: a\r\n"
-        b'Content-Length: 13\r\n\r\n{"inputs": 2}'
-    )
-    answers = raw(asking.rest_port, one + one + one[:-1] + b"]")
+    head = b"POST /v1/models/half_plus_two:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n"
+    good, bad = b'\r\n{"inputs": 2}', b'\r\n{"inputs": 2]'
+    requests = head + good + head + bad + head + b"Connection: close\r\n" + good
+
+    answers = raw(asking.rest_port, requests, no_more=False)
+
     assert answers.count(b"HTTP/1.1 200 OK") == 2
     assert answers.count(b"HTTP/1.1 400 Bad Request") == 1
     assert answers.count(b'{"outputs":3.0}') == 2

@@ -16,7 +16,7 @@ from servable import tensors
 from servable.errors import ServableError
 from servable.tensors import DType, Signature, TensorSpec
 from servable.wire import json_columns, json_predict, json_rows
-from servable.wire.json_predict import PredictBody
+from servable.wire.json_predict import FAST_FROM_BYTES, PredictBody
 from servable.wire.json_scan import scan
 
 DTYPES = [d for d in tensors.DTYPES if d.numpy.kind in "iufbO" and d.field]
@@ -88,6 +88,15 @@ def exactly(body: bytes, signature: Signature) -> Any:
     return json_columns.decode(root, signature)
 
 
+def decoded(body: bytes, signature: Signature) -> Any:
+    return PredictBody(body).decode(signature)[1]
+
+
+def long_enough(body: bytes) -> bytes:
+    """Add blanks, so that the fast path is tried."""
+    return body.ljust(FAST_FROM_BYTES)
+
+
 def outcome(decode: Callable[[bytes, Signature], Any], body: bytes, signature: Signature) -> Any:
     try:
         arrays = decode(body, signature)
@@ -111,10 +120,13 @@ def one(dtype: DType) -> Signature:
 @example((b'{"inputs": [[],[1]]}', one(tensors.FLOAT)))
 @example((b'{"inputs": [[1,2],[3,[4]]]}', one(tensors.INT32)))
 @example((b'{"inputs": [[1,2],[3]], "inputs": [[4,5],[6,7]]}', one(tensors.INT32)))
-def test_both_paths_answer_alike(case: tuple[bytes, Signature]) -> None:
+@example((b'{"inputs": [1], "inputs": 5}', one(tensors.INT32)))
+@example((rb'{"s":"\"[[,],[,],[,]]","inputs":[[1,2],[3,4,5],[6]]}', one(tensors.INT32)))
+def test_all_paths_answer_alike(case: tuple[bytes, Signature]) -> None:
     body, signature = case
-    fast = outcome(lambda b, s: PredictBody(b).decode(s)[1], body, signature)
-    assert fast == outcome(exactly, body, signature)
+    expected = outcome(exactly, body, signature)
+    assert outcome(decoded, body, signature) == expected
+    assert outcome(decoded, long_enough(body), signature) == expected
 
 
 FAST = [
@@ -139,7 +151,7 @@ def test_numbers_are_not_walked_one_by_one(
 ) -> None:
     monkeypatch.setattr(json_predict, "parse", None)  # the exact path can not be taken
     value = np.arange(24).reshape(2, 3, 4)
-    body = form.format(json.dumps(value.tolist())).encode()
+    body = long_enough(form.format(json.dumps(value.tolist())).encode())
 
     _, arrays = PredictBody(body).decode(one(dtype))
 
@@ -155,7 +167,7 @@ def test_several_inputs_are_told_apart_whatever_their_order(
     for seed in range(6):
         order = random.Random(seed).sample("abc", 3)
         inputs = {alias: [[ord(alias)] * (1 + i)] * 2 for i, alias in enumerate(order)}
-        body = json.dumps({"inputs": inputs}).encode()
+        body = long_enough(json.dumps({"inputs": inputs}).encode())
 
         _, arrays = PredictBody(body).decode(Signature(specs, {}))
 

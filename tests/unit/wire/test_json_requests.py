@@ -12,9 +12,16 @@ import pytest
 from servable import tensors
 from servable.errors import InvalidArgument, ServableError, Unimplemented
 from servable.tensors import Array, DType, Signature, TensorSpec
+from servable.wire import json_predict
 from servable.wire.json_predict import Layout, PredictBody
 
 FLOAT, INT32, STRING = tensors.FLOAT, tensors.INT32, tensors.STRING
+
+
+@pytest.fixture(params=[0, 2**60], ids=["fast path tried", "never tried"], autouse=True)
+def fast_from_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every body to both paths."""
+    monkeypatch.setattr(json_predict, "FAST_FROM_BYTES", request.param)
 
 
 def signature(**inputs: DType | None) -> Signature:
@@ -430,11 +437,11 @@ def test_a_signature_without_dtype_is_refused() -> None:
 
 
 @pytest.mark.parametrize("layout", ["instances", "inputs"])
-def test_nesting_deeper_than_any_tensor_is_refused(layout: str) -> None:
-    value = "[" * 10_000 + "]" * 10_000
-    assert (
-        "is nested deeper than 31 levels" in refusal(f'{{"{layout}": [{value}]}}', x=FLOAT).message
-    )
+@pytest.mark.parametrize("depth", [40, 100, 10_000])
+def test_nesting_deeper_than_any_tensor_is_refused(layout: str, depth: int) -> None:
+    value = "[" * depth + "1" + "]" * depth
+    error = refusal(f'{{"{layout}": [{value}]}}', x=FLOAT)
+    assert "is nested deeper than 31 levels" in error.message
 
 
 @pytest.mark.parametrize("filler", ["[0]", "[]"])

@@ -122,6 +122,15 @@ def test_nesting_without_end_is_refused() -> None:
         parse(b"[" * 1_000_002)
 
 
+def test_a_syntax_error_in_a_huge_body_is_found_without_reading_it_slowly() -> None:
+    body = b'{"a": [' + b"1," * 3_000_000
+    with pytest.raises(InvalidArgument) as caught:
+        parse(body)
+    assert caught.value.message == (
+        f"JSON Parse error: Unspecific syntax error. at offset: {len(body)}"
+    )
+
+
 def test_a_number_of_a_million_digits_takes_no_time() -> None:
     with pytest.raises(InvalidArgument, match="Number too big"):
         parse(b'{"a": ' + b"9" * 1_000_000 + b"}")

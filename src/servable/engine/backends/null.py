@@ -24,8 +24,9 @@ class NullBackend:
         self._refuses = frozenset(refuses)
         self.islands: list[Island] = []
 
-    def eligible(self, node: Node) -> bool:
+    def eligible(self, node: Node, nodes: Mapping[str, Node]) -> bool:
         """Whatever it was told to claim."""
+        del nodes
         return self._takes(node)
 
     def worth(self, nodes: Collection[Node], constants: Mapping[str, Node]) -> bool:

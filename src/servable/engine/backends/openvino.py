@@ -70,8 +70,8 @@ class OpenVinoBackend:
         self._lock = threading.Lock()
         self._core: ov.Core | None = None
 
-    def eligible(self, node: Node) -> bool:
-        """Whether OpenVINO computes the node as TensorFlow does."""
+    def eligible(self, node: Node, nodes: Mapping[str, Node]) -> bool:
+        """Whether OpenVINO computes the node, one of these, as TensorFlow does."""
         op = registered().get(node.op)
         if op is None or op.island is Island.NEVER:
             return False
@@ -79,7 +79,9 @@ class OpenVinoBackend:
         dtypes = [v for v in node.attrs.values() if isinstance(v, DType)]
         if any(d not in allowed for d in (*node.dtypes, *dtypes) if d not in _index_types(node)):
             return False
-        return op.island_if is None or op.island_if(node)
+        if op.island_if is not None and not op.island_if(node):
+            return False
+        return op.island_among is None or op.island_among(node, nodes)
 
     def worth(self, nodes: Collection[Node], constants: Mapping[str, Node]) -> bool:
         """Whether the nodes hold a convolution, or matrix products of some size."""
@@ -143,7 +145,7 @@ class _IslandKernel:
         # Kept for other ranks: the converted model, not the graph. The model points into
         # the weights' memory without owning it.
         self._model, self._weights = _convert(island.function)
-        self._probe = self._model.clone()
+        self._probe = _clone(self._model)
         self._by_shape: dict[Shapes, _Compiled | None] = {}
         self._by_rank: dict[tuple[int, ...], _Compiled | None] = {}
         self._main: _Compiled | None = None
@@ -203,9 +205,21 @@ class _IslandKernel:
         return self._by_rank[ranks]
 
     def _specialise(self, shapes: Shapes) -> _Compiled:
-        model = self._model.clone()
+        model = _clone(self._model)
         _reshape(model, shapes)
         return _Compiled(self._backend.compile_model(model), shapes)
+
+
+def _clone(model: ov.Model) -> ov.Model:
+    """A copy.
+
+    Raises:
+        IslandRefused: the model does not hold together.
+    """
+    try:
+        return model.clone()
+    except RuntimeError as error:
+        raise IslandRefused(str(error)) from error
 
 
 def _reshape(model: ov.Model, shapes: Shapes) -> None:
@@ -335,6 +349,8 @@ def _convert(function: Function) -> tuple[ov.Model, dict[str, Array]]:
         model.validate_nodes_and_infer_types()
     except RuntimeError as error:
         raise IslandRefused(str(error), _ops_named(str(error), function)) from error
+    if len(model.outputs) != len(function.results):
+        raise IslandRefused("results that are one and the same came back as one")
     return model, weights
 
 
