@@ -16,7 +16,7 @@ import pytest
 from servable.engine.backends import host
 from servable.engine.backends.openvino import OpenVinoBackend
 from servable.engine.compile import compile_function
-from servable.engine.run import run
+from servable.engine.run import run, run_inside
 from servable.errors import ServableError
 from servable.graph.cut import cut
 from servable.graph.exporter import export_graph
@@ -90,7 +90,7 @@ class Program:
 
     def _body(self, ref: FunctionRef) -> Body:
         plan = compile_function(self._reduced(self.library[ref.name]), self.environment)
-        return lambda args: run(plan, args)
+        return lambda args: run_inside(plan, args)
 
     def _reduced(self, function: Function) -> Function:
         return reduce(

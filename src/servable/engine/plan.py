@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from servable.graph.ir import Function, Value
 from servable.ops.registry import Kernel
@@ -45,11 +46,19 @@ class Step:
     frees: tuple[int, ...]
 
 
+Code: TypeAlias = tuple[
+    tuple[str, Kernel, tuple[int, ...], tuple[int, ...], int, tuple[int, ...]], ...
+]
+"""Steps as the loop reads them: label, kernel, inputs, outputs, the slot of an only output
+that comes bare (-1 if there are several, or none is read), frees."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the loop runs.
 
     Attributes:
+        code: the steps as the loop reads them.
         slots: how many there are.
         constants: slot and value, filled in before the first step.
         args: the slot of each argument, -1 for one that nothing reads.
@@ -58,6 +67,7 @@ class Plan:
 
     name: str
     steps: tuple[Step, ...]
+    code: Code
     slots: int
     constants: tuple[tuple[int, Array], ...]
     args: tuple[int, ...]
@@ -107,4 +117,19 @@ def make_plan(function: Function, units: Sequence[Unit], constants: Mapping[Valu
         Step(unit, inputs, outputs, tuple(sorted(frees.get(index, ()))))
         for index, (unit, inputs, outputs) in enumerate(placed)
     )
-    return Plan(function.name, steps, len(numbers), fixed, args, results)
+    return Plan(function.name, steps, _code(steps), len(numbers), fixed, args, results)
+
+
+def _code(steps: Sequence[Step]) -> Code:
+    return tuple(
+        (
+            step.unit.label,
+            step.unit.kernel,
+            step.inputs,
+            # What nobody reads is not stored.
+            () if step.unit.single else step.outputs,
+            step.outputs[0] if step.unit.single else -1,
+            step.frees,
+        )
+        for step in steps
+    )

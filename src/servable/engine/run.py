@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from servable.engine.plan import Plan, Step
+from servable.engine.plan import Plan
 from servable.errors import InvalidArgument, ResourceExhausted, ServableError
 from servable.ops.dead import DEAD
 from servable.tensors import Array
@@ -23,37 +23,40 @@ def run(plan: Plan, args: Sequence[Array]) -> list[Array]:
     Raises:
         ServableError: INVALID_ARGUMENT, naming the node, where a kernel refuses values.
     """
+    # TensorFlow's arithmetic is silent: x / 0 is inf, log(-1) is nan.
+    with np.errstate(all="ignore"):
+        results: list[Any] = run_inside(plan, args)
+    if any(result is DEAD for result in results):
+        raise InvalidArgument(f"{plan.name}: a result lies on a branch that was not taken")
+    return results
+
+
+def run_inside(plan: Plan, args: Sequence[Array]) -> list[Array]:
+    """Run a plan from within a kernel of another, as the body of a loop is run.
+
+    The loop is written out: a call for each step would cost as much as a small kernel.
+    """
     slots: list[Any] = [None] * plan.slots
     for number, array in plan.constants:
         slots[number] = array
     for number, array in zip(plan.args, args, strict=True):
         if number >= 0:
             slots[number] = array
-    # TensorFlow's arithmetic is silent: x / 0 is inf, log(-1) is nan.
-    with np.errstate(all="ignore"):
-        for step in plan.steps:
-            _step(step, slots)
-    results = [slots[number] for number in plan.results]
-    if any(result is DEAD for result in results):
-        raise InvalidArgument(f"{plan.name}: a result lies on a branch that was not taken")
-    return results
-
-
-def _step(step: Step, slots: list[Any]) -> None:
-    unit = step.unit
+    label = ""
     try:
-        made = unit.kernel(*[slots[number] for number in step.inputs])
+        for label, kernel, inputs, outputs, single, frees in plan.code:  # noqa: B007  # read below
+            made = kernel(*[slots[number] for number in inputs])
+            if single >= 0:
+                slots[single] = made
+            elif outputs:
+                for number, value in zip(outputs, made, strict=True):
+                    if number >= 0:
+                        slots[number] = value
+            for number in frees:
+                slots[number] = None
     except Exception as error:
-        raise refused(unit.label, error) from error
-    if unit.single:
-        if step.outputs[0] >= 0:
-            slots[step.outputs[0]] = made
-    elif step.outputs:
-        for number, value in zip(step.outputs, made, strict=True):
-            if number >= 0:
-                slots[number] = value
-    for number in step.frees:
-        slots[number] = None
+        raise refused(label, error) from error
+    return [slots[number] for number in plan.results]
 
 
 def refused(label: str, error: Exception) -> ServableError:

@@ -15,7 +15,6 @@ _HANDLES = frozenset(
         "HashTable",
         "MutableHashTable",
         "MutableHashTableV2",
-        "MutableDenseHashTable",
         "MutableDenseHashTableV2",
         "MutableHashTableOfTensors",
         "MutableHashTableOfTensorsV2",

@@ -165,7 +165,7 @@ def _matrix_size(band: _Band, longest: int, rows: int, columns: int) -> tuple[in
     return rows, columns
 
 
-@op("MatrixDiag", "MatrixDiagV2", "BatchMatrixDiag")
+@op("MatrixDiag", "MatrixDiagV2")
 @op("MatrixDiagV3", attrs="align")
 def matrix_diag(build: Build) -> Kernel:
     """Matrices that are one value everywhere but on a band."""
@@ -211,7 +211,7 @@ def _check_matrix(x: Array) -> None:
         raise InvalidArgument(f"input must be at least 2-dim, received shape: {dims(x.shape)}")
 
 
-@op("MatrixDiagPart", "MatrixDiagPartV2", "BatchMatrixDiagPart")
+@op("MatrixDiagPart", "MatrixDiagPartV2")
 @op("MatrixDiagPartV3", attrs="align")
 def matrix_diag_part(build: Build) -> Kernel:
     """The diagonals of a band."""
@@ -234,7 +234,7 @@ def matrix_diag_part(build: Build) -> Kernel:
     return kernel
 
 
-@op("MatrixSetDiag", "MatrixSetDiagV2", "BatchMatrixSetDiag")
+@op("MatrixSetDiag", "MatrixSetDiagV2")
 @op("MatrixSetDiagV3", attrs="align")
 def matrix_set_diag(build: Build) -> Kernel:
     """Matrices with the diagonals of a band replaced."""
@@ -268,7 +268,7 @@ def matrix_set_diag(build: Build) -> Kernel:
     return kernel
 
 
-@op("MatrixBandPart", "BatchMatrixBandPart")
+@op("MatrixBandPart")
 def matrix_band_part(build: Build) -> Kernel:
     """Matrices with zeros outside a band; a negative number keeps a whole triangle."""
     del build

@@ -116,11 +116,15 @@ _GRADIENTS: Mapping[str, Callable[..., Any]] = {
     "SqrtGrad": lambda y, dy: dy * y.dtype.type(0.5) / np.conjugate(y),
     "TanhGrad": lambda y, dy: dy * (y.dtype.type(1) - y * y),
 }
-# What OpenVINO was seen to compute otherwise than TensorFlow, or not at all, for
-# numbers that are finite.
-_NOT_IN_ISLANDS: frozenset[str] = frozenset()
+# OpenVINO loses the sign of atan2(-0, -1), and has no nextafter.
+_NOT_IN_ISLANDS = frozenset({"Atan2", "NextAfter"})
 # Integer arithmetic that it was seen to do in integers.
-_EXACT_INT32 = frozenset({"Add", "AddV2", "Sub", "Mul", "Neg"})
+_EXACT_INT32 = frozenset(
+    {
+        *("Abs", "Add", "AddV2", "Maximum", "Minimum", "Mul", "Neg", "Sign", "Square"),
+        *("SquaredDifference", "Sub"),
+    }
+)
 
 
 def _island(name: str) -> Island:
@@ -152,7 +156,7 @@ def _sum(build: Build) -> Kernel:
     return kernel
 
 
-@op("AddN", island=Island.LIGHT)
+@op("AddN", island=Island.LIGHT, int32=True)
 def add_n(build: Build) -> Kernel:
     """The sum of tensors of one shape."""
     return _sum(build)

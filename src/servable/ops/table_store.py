@@ -26,6 +26,8 @@ class Table:
         key_shape, value_shape: the shape of one key, of one value.
     """
 
+    _own_defaults = False
+
     def __init__(
         self, key: DType, value: DType, key_shape: Shape = (), value_shape: Shape = ()
     ) -> None:
@@ -39,23 +41,27 @@ class Table:
         return len(self._found)
 
     def find(self, keys: Array, default: Array) -> Array:
-        """The value of each key, or the default, of which there may be one for each key.
+        """The value of each key, or the default.
+
+        Of as many defaults as keys, some kinds take the one of each key, as in
+        TensorFlow; others take the first for all.
 
         Raises:
             InvalidArgument: a shape is wrong.
         """
         items, outer = self._keys(keys)
         shape = outer + self._value_shape
-        if default.shape == self._value_shape:
-            missing: Iterable[Any] = itertools.repeat(default.tolist())
-        elif default.shape == shape:
-            missing = self._rows(default)
-        else:
+        if default.shape not in (self._value_shape, shape):
             raise InvalidArgument(
                 f"Expected shape {dims(self._value_shape)} or {dims(shape)} for default value,"
                 f" got {dims(default.shape)}"
             )
-        return self._array(self._look_up(items, missing), shape)
+        defaults = self._rows(default)
+        own = self._own_defaults and len(defaults) == len(items)
+        missing = defaults if own else itertools.repeat(defaults[0] if defaults else None)
+        get = self._found.get
+        found = [get(item, value) for item, value in zip(items, missing, strict=False)]
+        return self._array(found, shape)
 
     def insert(self, keys: Array, values: Array) -> None:
         """Give keys values; the last of equal keys counts.
@@ -84,10 +90,6 @@ class Table:
             _array(keys, self.key, (len(keys), *self._key_shape)),
             self._array(values, (len(values), *self._value_shape)),
         )
-
-    def _look_up(self, items: Sequence[Hashable], missing: Iterable[Any]) -> list[Any]:
-        get = self._found.get
-        return [get(item, default) for item, default in zip(items, missing, strict=False)]
 
     def _keys(self, keys: Array) -> tuple[list[Hashable], Shape]:
         """Keys one by one, and the shape in which they came."""
@@ -185,6 +187,8 @@ def _shown(value: Any) -> str:
 class MutableTable(Table):
     """May change at any time; readers see each change as a whole."""
 
+    _own_defaults = True
+
     def find(self, keys: Array, default: Array) -> Array:
         """See `Table.find`."""
         with self._lock:
@@ -220,17 +224,19 @@ class DenseTable(MutableTable):
     bucket. Ours are filled in the order of insertion, and deleted keys leave no mark.
     """
 
+    _own_defaults = False
+
     def __init__(
         self,
         dtypes: tuple[DType, DType],
         value_shape: Shape,
-        reserved: tuple[Array, Array | None],
+        reserved: tuple[Array, Array],
         buckets: int,
         load: float,
     ) -> None:
         empty, deleted = reserved
         super().__init__(*dtypes, np.shape(empty), value_shape)
-        if deleted is not None and np.shape(deleted) != np.shape(empty):
+        if np.shape(deleted) != np.shape(empty):
             raise InvalidArgument(
                 "Empty and deleted keys must have same shape, got shapes:"
                 f" {dims(np.shape(empty))} and {dims(np.shape(deleted))}"
@@ -246,13 +252,11 @@ class DenseTable(MutableTable):
             )
         if not 0 < load < 1:
             raise InvalidArgument(f"max_load_factor must be between 0 and 1, got: {load:g}")
-        self._empty = self._keys(empty)[0][0]
-        self._reserved = {self._empty: "empty_key"}
-        if deleted is not None:
-            key = self._keys(deleted)[0][0]
-            if key == self._empty:
-                raise InvalidArgument("Empty and deleted keys cannot be equal")
-            self._reserved[key] = "deleted_key"
+        self._empty = super()._keys(empty)[0][0]
+        removed = super()._keys(deleted)[0][0]
+        if removed == self._empty:
+            raise InvalidArgument("Empty and deleted keys cannot be equal")
+        self._reserved = {self._empty: "empty_key", removed: "deleted_key"}
         self._buckets, self._load = buckets, load
 
     def find(self, keys: Array, default: Array) -> Array:
@@ -315,6 +319,15 @@ class DenseTable(MutableTable):
             _array(flat, self.key, (buckets, *key_shape)),
             self._array(rows, (buckets, *value_shape)),
         )
+
+    def _keys(self, keys: Array) -> tuple[list[Hashable], Shape]:
+        keys = np.asarray(keys)
+        rows, size = (len(keys) if keys.ndim else 1), int(np.prod(self._key_shape, dtype=np.int64))
+        if keys.size != rows * size:
+            raise InvalidArgument(
+                f"Expected key shape {dims((rows, *self._key_shape))} got {dims(keys.shape)}"
+            )
+        return super()._keys(keys)
 
     def _hashes(self, keys: Sequence[Any]) -> list[int]:
         """The bucket where each key is looked for first, before it is cut to their number."""

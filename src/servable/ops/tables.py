@@ -93,20 +93,18 @@ def _dense(build: Build) -> Callable[..., Table]:
     shape = _vector(build)
     buckets, load = build.int("initial_num_buckets"), build.float("max_load_factor")
 
-    def make(empty: Array, deleted: Array | None = None) -> Table:
+    def make(empty: Array, deleted: Array) -> Table:
         return DenseTable(dtypes, shape, (empty, deleted), buckets, load)
 
     return make
 
 
-@op(
-    "MutableDenseHashTable",
-    "MutableDenseHashTableV2",
-    attrs=f"{_NAMED} {_DENSE}",
-    no_effect="container",
-)
+@op("MutableDenseHashTableV2", attrs=f"{_NAMED} {_DENSE}", no_effect="container")
 def mutable_dense_hash_table(build: Build) -> Kernel:
-    """A table that may change, of scalars or vectors."""
+    """A table that may change, of scalars or vectors.
+
+    Its TF1 form lacks an input that TensorFlow's own kernel asks for.
+    """
     make = _dense(build)
     get = _shared(build, build.type("key_dtype"), build.type("value_dtype"))
     return lambda *reserved: get(lambda: make(*reserved))

@@ -10,7 +10,7 @@ import numpy as np
 from servable.engine.backends import host
 from servable.engine.compile import Backend, compile_function
 from servable.engine.plan import Plan
-from servable.engine.run import run
+from servable.engine.run import run, run_inside
 from servable.graph.cut import cut
 from servable.graph.importer import import_graph, parse_tensor_name
 from servable.graph.ir import Function, FunctionRef, GraphError, Node, UnsupportedOps, Value
@@ -138,4 +138,4 @@ class Program:
             plan = compile_function(function, self._environment)
         finally:
             self._compiling.discard(ref.name)
-        return lambda args: run(plan, args)
+        return lambda args: run_inside(plan, args)

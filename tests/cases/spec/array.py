@@ -272,3 +272,15 @@ for _a, _b in (
 for _dtype in (I32, I64):
     for _x in ([2, 0, 1], [0], [], [2, 0, 0], [2, 0, 3], [2, 0, -1], [[0]]):
         raw_case("InvertPermutation", f"{_x}", {"x": np.array(_x, _dtype)}, ranks=False)
+
+
+@case("PlaceholderV2", shape=[])
+@case("PlaceholderV2", shape=[2, -1])
+def placeholder_of_old(shape):
+    """PlaceholderV2 left TensorFlow with version 23 of graphs; only older graphs may hold it."""
+    graph = tf.compat.v1.GraphDef()
+    graph.versions.producer = 22
+    node = graph.node.add(name="p", op="PlaceholderV2")
+    node.attr["dtype"].type = tf.float32.as_datatype_enum
+    node.attr["shape"].shape.CopyFrom(tf.TensorShape([None if d < 0 else d for d in shape]).as_proto())
+    return tf.import_graph_def(graph, return_elements=["p:0"])

@@ -20,13 +20,12 @@ for _dtype in DTYPES:
     raw_case("DiagPart", _name, {"input": M[:, :3].astype(_dtype)}, tolerance=0)
 for _dtype in (*DTYPES, bool):
     _name = np.dtype(_dtype).name
-    for _old in ("", "Batch"):
-        raw_case(f"{_old}MatrixDiag", _name, {"diagonal": A.astype(_dtype)}, tolerance=0)
-        raw_case(f"{_old}MatrixDiagPart", _name, {"input": M.astype(_dtype)}, tolerance=0)
-        _fed = {"input": M.astype(_dtype), "diagonal": A[1].astype(_dtype)}
-        raw_case(f"{_old}MatrixSetDiag", _name, _fed, tolerance=0)
-        _fed = {"input": M.astype(_dtype), "num_lower": I64(1), "num_upper": I64(0)}
-        raw_case(f"{_old}MatrixBandPart", _name, _fed, tolerance=0)
+    raw_case("MatrixDiag", _name, {"diagonal": A.astype(_dtype)}, tolerance=0)
+    raw_case("MatrixDiagPart", _name, {"input": M.astype(_dtype)}, tolerance=0)
+    _fed = {"input": M.astype(_dtype), "diagonal": A[1].astype(_dtype)}
+    raw_case("MatrixSetDiag", _name, _fed, tolerance=0)
+    _fed = {"input": M.astype(_dtype), "num_lower": I64(1), "num_upper": I64(0)}
+    raw_case("MatrixBandPart", _name, _fed, tolerance=0)
 raw_case("Diag", "of a matrix", {"diagonal": A[:, :2]})
 raw_case("Diag", "of nothing", {"diagonal": A[0, :0]})
 raw_case("Diag", "of a scalar", {"diagonal": F32(1)}, ranks=False)
@@ -35,24 +34,21 @@ raw_case("DiagPart", "rank 1", {"input": A[0]}, ranks=False)
 raw_case("DiagPart", "of a scalar", {"input": F32(1)}, ranks=False)
 raw_case("DiagPart", "sizes differ", {"input": A}, ranks=False)
 
-for _old in ("", "Batch"):
-    raw_case(f"{_old}MatrixDiag", "vector", {"diagonal": A[0]})
-    raw_case(f"{_old}MatrixDiag", "nothing", {"diagonal": A[:0]})
-    raw_case(f"{_old}MatrixDiag", "scalar", {"diagonal": F32(1)}, ranks=False)
-    raw_case(f"{_old}MatrixDiagPart", "batch", {"input": M.reshape(2, 2, 3)})
-    raw_case(f"{_old}MatrixDiagPart", "nothing", {"input": M[:0]})
-    raw_case(f"{_old}MatrixDiagPart", "vector", {"input": M[0]}, ranks=False)
-    _fed = {"input": M.reshape(2, 3, 2), "diagonal": M[:2, :2] + 50}
-    raw_case(f"{_old}MatrixSetDiag", "batch", _fed)
-    for _note, _x, _diagonal in (
-        ("length", M, A[0, :2]),
-        ("rank", M, A),
-        ("vector", M[0], A[0]),
-        ("scalar diagonal", M, F32(1)),
-        ("batch differs", M.reshape(2, 3, 2), A[:1, :2]),
-    ):
-        _fed = {"input": _x, "diagonal": _diagonal}
-        raw_case(f"{_old}MatrixSetDiag", _note, _fed, ranks=False)
+raw_case("MatrixDiag", "vector", {"diagonal": A[0]})
+raw_case("MatrixDiag", "nothing", {"diagonal": A[:0]})
+raw_case("MatrixDiag", "scalar", {"diagonal": F32(1)}, ranks=False)
+raw_case("MatrixDiagPart", "batch", {"input": M.reshape(2, 2, 3)})
+raw_case("MatrixDiagPart", "nothing", {"input": M[:0]})
+raw_case("MatrixDiagPart", "vector", {"input": M[0]}, ranks=False)
+raw_case("MatrixSetDiag", "batch", {"input": M.reshape(2, 3, 2), "diagonal": M[:2, :2] + 50})
+for _note, _x, _diagonal in (
+    ("length", M, A[0, :2]),
+    ("rank", M, A),
+    ("vector", M[0], A[0]),
+    ("scalar diagonal", M, F32(1)),
+    ("batch differs", M.reshape(2, 3, 2), A[:1, :2]),
+):
+    raw_case("MatrixSetDiag", _note, {"input": _x, "diagonal": _diagonal}, ranks=False)
 for _lower, _upper in (
     (0, 0),
     (1, 1),

@@ -113,7 +113,7 @@ for _policy in ("", "DEFAULT", "ERROR", "IGNORE"):
     _fed = {"tensor": A[0], "indices": ints([[1], [3], [-1], [0]]), "updates": A.ravel()[:4]}
     for _op in ("Update", "Add", "Sub", "Max", "Min"):
         raw_case(f"TensorScatter{_op}", f"policy {_policy}", _fed, **_fixed)
-    _fed["input"] = _fed.pop("tensor")
+    _fed = {"input": A[0], "indices": _fed["indices"], "updates": _fed["updates"]}
     raw_case("ScatterNdNonAliasingAdd", f"policy {_policy}", _fed, **_fixed)
 
 

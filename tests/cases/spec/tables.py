@@ -472,16 +472,6 @@ def reference_tensors():
     )
 
 
-@case("MutableDenseHashTable", keys=[3, 4])
-@case("MutableDenseHashTable", keys=[0])
-def reference_dense(keys):
-    table = RAW.MutableDenseHashTable(empty_key=_numbers(0), value_dtype=tf.int64)
-    init(RAW.LookupTableInsert(table_handle=table, keys=_numbers([3]), values=_numbers([4])))
-    return RAW.LookupTableFind(
-        table_handle=table, keys=feed(np.int64(keys)), default_value=_numbers(0)
-    )
-
-
 @case("AnonymousHashTable")
 def anonymous():
     table = RAW.AnonymousHashTable(key_dtype=tf.string, value_dtype=tf.int64)
