@@ -7,7 +7,7 @@ import json
 import sys
 
 import numpy as np
-import tensorflow as tf  # type: ignore[import-untyped]  # it ships no types
+import tensorflow as tf
 
 answer = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
 images = np.load(sys.argv[2])

@@ -14,7 +14,6 @@ import importlib
 import pickle
 import random
 import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -202,7 +201,3 @@ def normal(*shape: int, seed: int = 0, dtype: Any = np.float32) -> Array:
 def integers(high: int, *shape: int, seed: int = 0, dtype: Any = np.int32) -> Array:
     """Integers from 0 to below `high`, the same in every run."""
     return np.random.default_rng((seed, *shape)).integers(high, size=shape).astype(dtype)
-
-
-if str(HERE) not in sys.path:  # so that the zoo's files find this one
-    sys.path.insert(0, str(HERE))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from servable.server.assemble import Server
     from servable.server.config import BareModel
     from servable.server.observe import LogFormat
+    from servable.servables.loaders import Engine
     from servable.sources.filesystem import WatchedModel
 
 log = logging.getLogger("servable.serve")
@@ -47,6 +48,14 @@ log = logging.getLogger("servable.serve")
     help="How long running requests may take after Ctrl-C or SIGTERM.",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["auto", "native", "tensorflow"]),
+    default="auto",
+    show_default=True,
+    help="What computes SavedModels. native needs no TensorFlow; auto asks TensorFlow, if it is "
+    "installed, for models with an op that native lacks.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
@@ -68,6 +77,7 @@ def serve(
     versions: str,
     poll_seconds: float,
     grace_seconds: float,
+    engine: Engine,
     log_format: LogFormat,
     log_level: str,
 ) -> None:
@@ -99,7 +109,9 @@ def serve(
             rest_port=rest_port,
             poll_seconds=poll_seconds,
             grace_seconds=grace_seconds,
+            engine=engine,
         )
+        _check_installed(engine)
     observe.configure(log_level, log_format)
     with stop_requested() as stop:
         from servable.server.assemble import Server  # slow, and only now sure to be needed
@@ -117,6 +129,13 @@ def serve(
     leave()
 
 
+def _check_installed(engine: Engine) -> None:
+    if engine == "tensorflow":
+        from servable.servables.loaders import check_installed  # slow to import
+
+        check_installed(engine)
+
+
 def _announce(server: Server) -> None:
     host = server.config.host
     url = reachable(host)
@@ -132,7 +151,7 @@ def _described(model: WatchedModel | BareModel) -> str:
     from servable.sources.versions import sort_out
 
     if isinstance(model, BareModel):
-        return f"{model.name}: the SavedModel {model.path}, as version {model.version}"
+        return f"{model.name}: the model {model.path}, as version {model.version}"
     if not sort_out(os.listdir(model.base_path)).versions:
         first = model.base_path / "1"
         return f"{model.name}: no version yet; waiting for one to appear, such as {first}"

@@ -108,8 +108,21 @@ def _count(attrs: Mapping[str, AttrValue], name: str) -> int:
     return value
 
 
-_OWN = {"_Gate": {"in": ["value:T"], "out": ["output:T"], "attr": {"T": ["type"]}}}
-"""Ops that only passes make; see `passes.switches`."""
+_T = {"T": ["type"]}
+_OWN = {
+    "_Gate": {"in": ["value:T"], "out": ["output:T"], "attr": _T},
+    "_LSTM": {
+        "in": ["x:T", "steps:3", "h:T", "c:T", "k:T", "r:T", "b:T"],
+        "out": ["all:T", "h_last:T", "c_last:T"],
+        "attr": _T,
+    },
+    "_GRU": {
+        "in": ["x:T", "steps:3", "h:T", "k:T", "r:T", "b:T", "d:T"],
+        "out": ["all:T", "h_last:T"],
+        "attr": _T,
+    },
+}
+"""Ops that only passes make; see `passes.switches` and `passes.cells`."""
 
 
 @functools.cache

@@ -33,7 +33,8 @@ def _softplus(x: Array) -> Array:
 
 
 def _softsign(x: Array) -> Array:
-    return x / (1 + np.abs(x))
+    made: Array = x / (1 + np.abs(x))
+    return made
 
 
 def _check_rank(x: Array) -> None:
@@ -44,7 +45,7 @@ def _check_rank(x: Array) -> None:
 def softmax(x: Array) -> Array:
     """exp(x) over its sum, along the last dimension."""
     _check_rank(x)
-    made = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
+    made: Array = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
     np.exp(made, out=made)
     made /= made.sum(axis=-1, keepdims=True)
     return made
@@ -53,7 +54,7 @@ def softmax(x: Array) -> Array:
 def log_softmax(x: Array) -> Array:
     """The logarithm of `softmax`, without computing that."""
     _check_rank(x)
-    made = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
+    made: Array = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
     made -= np.log(np.exp(made).sum(axis=-1, keepdims=True))
     return made
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from servable.errors import InvalidArgument
+from servable.ops.islands import from_shapes
 from servable.ops.limits import check_size
 from servable.ops.number_text import shortest
 from servable.ops.registry import Build, Island, Kernel, op
@@ -74,7 +75,7 @@ def placeholder_with_default(build: Build) -> Kernel:
     return identity(build)
 
 
-@op("Fill", island=Island.LIGHT, int32=True)
+@op("Fill", island=Island.LIGHT, island_among=from_shapes(0), int32=True)
 def fill(build: Build) -> Kernel:
     """A tensor of one repeated value."""
     del build

@@ -112,9 +112,10 @@ def beam_search(scores: Array, width: int, paths: int) -> list[tuple[list[int], 
 
 
 def _log_probabilities(scores: Array) -> Array:
-    wide = scores.astype(np.float64)
-    wide -= wide.max(axis=1, keepdims=True)
-    return wide - np.log(np.exp(wide).sum(axis=1, keepdims=True))
+    logs = scores.astype(np.float64)
+    logs -= logs.max(axis=1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
+    return logs
 
 
 def _step(prefixes: list[_Prefix], logs: Array, width: int) -> _Beam:

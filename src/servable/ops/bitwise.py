@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from servable.ops.elementwise import binary, unary
+from servable.ops.registry import Island
 from servable.tensors import Array
 
-binary(np.bitwise_and, "BitwiseAnd")
-binary(np.bitwise_or, "BitwiseOr")
-binary(np.bitwise_xor, "BitwiseXor")
-unary(np.invert, "Invert")
+binary(np.bitwise_and, "BitwiseAnd", island=Island.LIGHT, int32=True)
+binary(np.bitwise_or, "BitwiseOr", island=Island.LIGHT, int32=True)
+binary(np.bitwise_xor, "BitwiseXor", island=Island.LIGHT, int32=True)
+unary(np.invert, "Invert", island=Island.LIGHT, int32=True)
 
 
 def _places(x: Array, y: Array) -> Any:
@@ -33,6 +34,7 @@ def _population_count(x: Array) -> Any:
     return np.unpackbits(octets, axis=-1).sum(axis=-1, dtype=np.uint8)
 
 
+# OpenVINO shifts by any number that it is given.
 binary(_left_shift, "LeftShift")
 binary(_right_shift, "RightShift")
 unary(_population_count, "PopulationCount")

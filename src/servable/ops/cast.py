@@ -8,15 +8,20 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from servable.graph.ir import Node
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.tensors import (
     BFLOAT16,
+    BOOL,
+    COMPLEX64,
+    COMPLEX128,
     DOUBLE,
     FLOAT,
     FLOAT8_E4M3FN,
     FLOAT8_E5M2,
     HALF,
     INT4,
+    INT32,
     UINT4,
     Array,
     DType,
@@ -35,7 +40,13 @@ _FLOATS8 = (FLOAT8_E4M3FN, FLOAT8_E5M2)
 _INTS4 = (INT4, UINT4)
 
 
-@op("Cast", attrs="Truncate", island=Island.LIGHT)
+def _same_in_islands(node: Node) -> bool:
+    # OpenVINO makes False of the lowest int32, and rounds where it should truncate.
+    types = (node.attrs.get("SrcT"), node.attrs.get("DstT"))
+    return types != (INT32, BOOL) and not node.attrs.get("Truncate")
+
+
+@op("Cast", attrs="Truncate", island=Island.LIGHT, island_if=_same_in_islands, int32=True)
 def cast(build: Build) -> Kernel:
     """To another dtype. Fractions are cut off towards zero, imaginary parts left out.
 
@@ -47,9 +58,12 @@ def cast(build: Build) -> Kernel:
     if not _supported(source, target):
         raise build.unsupported(f"{source.name} to {target.name}")
     convert = _conversion(source.numpy, target.numpy)
-    if build.bool("Truncate") and target in _MANTISSA:
-        return _truncated(source, target, convert)
-    return convert
+    if not build.bool("Truncate"):
+        return convert
+    if (source, target) == (DOUBLE, COMPLEX64):
+        raise build.unsupported("Truncate=True from double to complex64")
+    spare = _spare_bits(source, target)
+    return _truncated(source.numpy, spare, convert) if spare > 0 else convert
 
 
 def _supported(source: DType, target: DType) -> bool:
@@ -80,25 +94,25 @@ def _conversion(source: np.dtype[Any], target: np.dtype[Any]) -> Kernel:
     return lambda x: x.astype(target)
 
 
-def _truncated(source: DType, target: DType, convert: Kernel) -> Kernel:
+def _spare_bits(source: DType, target: DType) -> int:
+    """Bits of the source's mantissa for which the target has no room."""
+    if target is BFLOAT16 and source is not FLOAT:
+        return 0  # TensorFlow rounds these whatever it is asked for.
+    parts = {COMPLEX64: FLOAT, COMPLEX128: DOUBLE}
+    if target in parts and source not in parts:
+        return 0
+    kept = _MANTISSA.get(parts.get(target, target))
+    given = _MANTISSA.get(parts.get(source, source))
+    return 0 if kept is None or given is None else given - kept
+
+
+def _truncated(source: np.dtype[Any], spare: int, convert: Kernel) -> Kernel:
     """Clear the bits that the target has no room for, so that nothing is rounded up."""
-    dtype = source.numpy
-    if dtype.kind == "c":
-        dtype = np.empty(0, dtype).real.dtype
-    spare = _spare_bits(dtype, target)
-    if spare <= 0:
-        return convert
-    mask = np.array(-1 << spare, f"i{dtype.itemsize}")
+    width = source.itemsize // (2 if source.kind == "c" else 1)
+    mask = np.array(-1 << spare, f"i{width}")
 
     def kernel(x: Array) -> Any:
-        bits = np.ascontiguousarray(x.real, dtype).view(mask.dtype)
-        return convert((bits & mask).view(dtype).reshape(x.shape))
+        bits = np.ascontiguousarray(x).view(mask.dtype)
+        return convert((bits & mask).view(source).reshape(x.shape))
 
     return kernel
-
-
-def _spare_bits(source: np.dtype[Any], target: DType) -> int:
-    if source == np.float64 and target is BFLOAT16:
-        return 0  # TensorFlow rounds these whatever it is asked for.
-    found = [bits for dtype, bits in _MANTISSA.items() if dtype.numpy == source]
-    return found[0] - _MANTISSA[target] if found else 0

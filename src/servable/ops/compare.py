@@ -68,7 +68,7 @@ _equality("Equal", np.equal, otherwise=False)
 _equality("NotEqual", np.not_equal, otherwise=True)
 
 
-@op("ApproximateEqual", attrs="tolerance")
+@op("ApproximateEqual", attrs="tolerance", island=Island.LIGHT)
 def approximate_equal(build: Build) -> Kernel:
     """Whether two numbers differ by less than the tolerance."""
     tolerance = build.type().numpy.type(build.float("tolerance"))
@@ -84,7 +84,7 @@ def approximate_equal(build: Build) -> Kernel:
     return kernel
 
 
-@op("SelectV2", island=Island.LIGHT)
+@op("SelectV2", island=Island.LIGHT, int32=True)
 def select_v2(build: Build) -> Kernel:
     """Elements of the second input where the first is true, else of the third; broadcast."""
     if build.type().name in ("resource", "variant"):
@@ -112,7 +112,7 @@ def _either(condition: Array, yes: Any, no: Any) -> Any:
     return yes if condition else no
 
 
-@op("Select", island=Island.LIGHT)
+@op("Select", island=Island.LIGHT, int32=True)
 def select(build: Build) -> Kernel:
     """Elements of the second input where the first is true, else of the third.
 
@@ -154,7 +154,7 @@ def _select_rows(condition: Array, yes: Array, no: Array) -> Any:
     return np.where(condition.reshape(-1, *(1,) * (yes.ndim - 1)), yes, no)
 
 
-@op("ClipByValue", island=Island.LIGHT)
+@op("ClipByValue", island=Island.LIGHT, int32=True)
 def clip_by_value(build: Build) -> Kernel:
     """No less than one bound and no more than another: scalars, or of the tensor's shape.
 

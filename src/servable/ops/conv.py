@@ -10,6 +10,7 @@ import numpy as np
 from servable.errors import InvalidArgument
 from servable.graph.ir import CONST, Node
 from servable.ops.halves import wide
+from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.windows import Axis, Sliding, blocks, pad, sliding
 from servable.tensors import Array
@@ -82,7 +83,7 @@ def convolve(x: Array, filters: Array, axes: Sequence[Axis], groups: int) -> Arr
         return depthwise(x, filters.reshape(*window, groups, features // groups), axes)
     rank = len(axes)
     places = tuple(axis.places for axis in axes)
-    made = np.zeros((x.shape[0], *places, features), x.dtype)
+    made = np.zeros(check_size((x.shape[0], *places, features), x.itemsize), x.dtype)
     if not made.size or not groups:
         return made
     padded = pad(x, axes)
@@ -131,7 +132,8 @@ def depthwise(x: Array, filters: Array, axes: Sequence[Axis]) -> Array:
     """
     *window, channels, multiplier = filters.shape
     places = tuple(axis.places for axis in axes)
-    made = np.zeros((x.shape[0], *places, channels, multiplier), x.dtype)
+    shape = check_size((x.shape[0], *places, channels, multiplier), x.itemsize)
+    made = np.zeros(shape, x.dtype)
     if made.size:
         padded = pad(x, axes)[..., np.newaxis]
         row_bytes = math.prod(places[1:]) * channels * multiplier * x.itemsize
@@ -230,7 +232,8 @@ def conv(build: Build) -> Kernel:
             raise InvalidArgument(
                 f"Input depth must be equal to filter depth: {x.shape} vs {filters.shape}"
             )
-        made = convolution(x.reshape(-1, *x.shape[len(batch) :]), filters)
+        images = x.reshape(math.prod(batch), *x.shape[len(batch) :])
+        made: Array = convolution(images, filters)
         return made.reshape(*batch, *made.shape[1:])
 
     return kernel

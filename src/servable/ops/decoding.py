@@ -45,13 +45,14 @@ def _from_base64(s: bytes) -> bytes:
 
 def _numbers(data: bytes, dtype: DType, little_endian: bool) -> Array:
     """Bytes in an order as numbers of this machine."""
-    order = "<" if little_endian else ">"
+    if dtype is BOOL:
+        return np.frombuffer(data, np.uint8).astype(np.bool_)
     if dtype is BFLOAT16:
         # Its numpy dtype knows no byte order.
-        return np.frombuffer(data, order + "u2").astype(np.uint16).view(dtype.numpy)
-    if dtype is BOOL:
-        return np.frombuffer(data, np.uint8) != 0
-    return np.frombuffer(data, dtype.numpy.newbyteorder(order)).astype(dtype.numpy, copy=False)
+        words = np.frombuffer(data, "<u2" if little_endian else ">u2")
+        return words.astype(np.uint16).view(dtype.numpy)
+    stored = dtype.numpy.newbyteorder("<" if little_endian else ">")
+    return np.frombuffer(data, stored).astype(dtype.numpy, copy=False)
 
 
 @op("DecodeRaw", attrs="out_type little_endian")

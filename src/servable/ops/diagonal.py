@@ -87,12 +87,16 @@ class _Band:
         """The length of the longest diagonal."""
         return min(rows + min(self.upper, 0), columns - max(self.lower, 0))
 
-    def check(self, rows: int, columns: int) -> None:
-        """Refuse diagonals that lie outside a matrix."""
-        for name, d in (("lower", self.lower), ("upper", self.upper)):
+    def check(self, rows: int, columns: int, stop: str = "") -> None:
+        """Refuse diagonals that lie outside a matrix.
+
+        Args:
+            stop: what TensorFlow puts behind the lower one in the error's text.
+        """
+        for name, d, end in (("lower", self.lower, stop), ("upper", self.upper, "")):
             if d and not -rows < d < columns:
                 raise InvalidArgument(
-                    f"{name}_diag_index is out of bound: {d}. It must be between {-rows} and"
+                    f"{name}_diag_index is out of bound: {d}{end} It must be between {-rows} and"
                     f" {columns}"
                 )
 
@@ -223,7 +227,7 @@ def matrix_diag_part(build: Build) -> Kernel:
             raise InvalidArgument("Padding must be scalar.")
         _check_matrix(x)
         rows, columns = x.shape[-2:]
-        band.check(rows, columns)
+        band.check(rows, columns, ".")
         m, n, i, j = band.places(rows, columns)
         shape = (*x.shape[:-2], band.count, band.longest(rows, columns))
         check_size(shape, x.dtype.itemsize)
@@ -245,7 +249,9 @@ def matrix_set_diag(build: Build) -> Kernel:
         _check_matrix(x)
         rows, columns = x.shape[-2:]
         band.check(rows, columns)
-        stored = diagonal[..., None, :] if band.single and diagonal.ndim else diagonal
+        if not diagonal.ndim:
+            raise InvalidArgument("diagonal must be at least 1-dim, received shape: []")
+        stored = diagonal[..., None, :] if band.single else diagonal
         if stored.ndim < 2 or stored.shape[-2] != band.count:
             raise InvalidArgument(
                 "The number of diagonals provided in `diag` is not consistent with"

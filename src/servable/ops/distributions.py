@@ -27,15 +27,10 @@ _BOUND = 2.0
 """Where a truncated normal distribution ends, in standard deviations."""
 
 
-def fill(generator: Philox, shape: Sequence[int], distribution: Distribution, dtype: Any) -> Array:
-    """A tensor of numbers, each made from the bits at its place of the stream.
-
-    Raises:
-        InvalidArgument, ResourceExhausted: as `check_size`.
-    """
-    dtype = np.dtype(dtype)
-    sizes = check_size(shape, dtype.itemsize)
-    made = np.empty(sizes, dtype)
+def _fill(
+    generator: Philox, shape: Sequence[int], dtype: np.dtype[Any], distribution: Distribution
+) -> Array:
+    made = np.empty(check_size(shape, dtype.itemsize), dtype)
     flat = made.reshape(-1)
     width = WIDTH // 2 if dtype.itemsize == 8 else WIDTH
     for start in range(0, flat.size, _AT_ONCE * width):
@@ -43,6 +38,32 @@ def fill(generator: Philox, shape: Sequence[int], distribution: Distribution, dt
         bits = generator.skip(start // width).blocks(-(-part.size // width))
         part[:] = distribution(bits).reshape(-1)[: part.size]
     return made
+
+
+def fill_uniform(generator: Philox, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """A tensor of numbers in [0, 1).
+
+    Raises:
+        InvalidArgument, ResourceExhausted: as `check_size`; so do the other fills.
+    """
+    return _fill(generator, shape, dtype, uniform(dtype))
+
+
+def fill_normal(generator: Philox, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """A tensor of numbers of the standard normal distribution."""
+    return _fill(generator, shape, dtype, normal(dtype))
+
+
+def fill_full_integers(generator: Philox, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """A tensor of any integers of the dtype."""
+    return _fill(generator, shape, dtype, _full_integers(dtype))
+
+
+def fill_integers(
+    generator: Philox, shape: Sequence[int], dtype: np.dtype[Any], lowest: int, limit: int
+) -> Array:
+    """A tensor of integers in [lowest, limit)."""
+    return _fill(generator, shape, dtype, _integers(lowest, limit, dtype))
 
 
 def uniform(dtype: np.dtype[Any]) -> Distribution:
@@ -101,16 +122,16 @@ def _normal_double(bits: Array) -> Array:
     return np.concatenate((np.sin(angle) * length, np.cos(angle) * length), axis=1)
 
 
-def integers(lowest: int, limit: int, dtype: np.dtype[Any]) -> Distribution:
+def _integers(lowest: int, limit: int, dtype: np.dtype[Any]) -> Distribution:
     """Integers in [lowest, limit)."""
     unsigned = np.dtype(f"u{dtype.itemsize}")
     spread = unsigned.type(limit - lowest)
     base = np.asarray(lowest, dtype).view(unsigned)
-    whole = full_integers(unsigned)
+    whole = _full_integers(unsigned)
     return lambda bits: (whole(bits) % spread + base).view(dtype)
 
 
-def full_integers(dtype: np.dtype[Any]) -> Distribution:
+def _full_integers(dtype: np.dtype[Any]) -> Distribution:
     """Any integers of the dtype."""
     if dtype.itemsize == 4:
         return lambda bits: bits.view(dtype)
@@ -119,17 +140,12 @@ def full_integers(dtype: np.dtype[Any]) -> Distribution:
     )
 
 
-def fill_truncated_normal(generator: Philox, shape: Sequence[int], dtype: Any) -> Array:
+def fill_truncated_normal(generator: Philox, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     """A tensor of numbers of the standard normal distribution within two deviations.
 
     Each group of as many outputs as a block makes has a stretch of the stream for itself.
-
-    Raises:
-        InvalidArgument, ResourceExhausted: as `check_size`.
     """
-    dtype = np.dtype(dtype)
-    sizes = check_size(shape, dtype.itemsize)
-    made = np.empty(sizes, dtype)
+    made = np.empty(check_size(shape, dtype.itemsize), dtype)
     flat = made.reshape(-1)
     width = WIDTH // 2 if dtype == np.float64 else WIDTH
     for start in range(0, flat.size, _AT_ONCE):

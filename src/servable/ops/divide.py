@@ -14,7 +14,8 @@ from servable.ops.registry import Build, Island, Kernel, op
 from servable.tensors import Array
 
 
-def _truncate_div(x: Array, y: Array) -> Any:
+def truncate_div(x: Array, y: Array) -> Any:
+    """The whole part of the quotient of integers that are not divided by zero."""
     # What is left after the remainder is taken off divides without one.
     return np.floor_divide(x - np.fmod(x, y), y)
 
@@ -26,11 +27,11 @@ def _floor_mod(x: Array, y: Array) -> Any:
 
 
 _WHOLE: Mapping[str, Callable[..., Any]] = {
-    "Div": _truncate_div,
+    "Div": truncate_div,
     "FloorDiv": np.floor_divide,
     "FloorMod": np.mod,
     "Mod": np.fmod,
-    "TruncateDiv": _truncate_div,
+    "TruncateDiv": truncate_div,
     "TruncateMod": np.fmod,
 }
 _REAL: Mapping[str, Callable[..., Any]] = {

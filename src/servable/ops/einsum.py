@@ -189,9 +189,8 @@ def _multiplied(terms: Sequence[_Term], output: Sequence[Label]) -> Array:
     # A product over nothing is no sum, and much slower as one.
     product = np.matmul(left, right) if summed else left * right
     made = (*batch, *rows, *columns)
-    return _Term(made, product.reshape(*product.shape[:stack], *row_sizes, *column_sizes)).ordered(
-        distinct
-    )
+    shape = (*product.shape[:stack], *row_sizes, *column_sizes)
+    return _Term(made, product.reshape(shape)).ordered(distinct)
 
 
 def _spread(array: Array, output: Sequence[Label]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Column:
 
     def __init__(self, dtype: DType) -> None:
         self._dtype = dtype
-        self._values: list[bytes] | list[int] = []
+        self._values: list[Any] = []
         self.counts: list[int] = []
 
     def add(self, values: Values) -> int:
@@ -44,6 +45,11 @@ class Column:
         if self._dtype is INT64:
             return np.array(self._values, np.int64)
         return strings(self._values)
+
+
+def nothing(dtype: DType) -> Values:
+    """A list without values."""
+    return b"" if dtype is FLOAT else []
 
 
 def as_values(array: Array, dtype: DType) -> Values:

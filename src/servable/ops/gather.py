@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from servable.errors import InvalidArgument
+from servable.errors import InvalidArgument, NotFound
+from servable.graph.ir import Node
+from servable.ops.islands import constant, constants, is_shape
 from servable.ops.limits import check_size
-from servable.ops.registry import Build, Kernel, op
+from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.resources import Variable
 from servable.ops.support import blank, first_outside, in_range, scalar
 from servable.ops.text import dims
@@ -84,13 +87,40 @@ def gather(build: Build) -> Kernel:
     return lambda params, indices: _gathered(params, indices, 0, 0)
 
 
-@op("GatherV2", attrs="batch_dims")
+def _picks_sizes(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """Whether it picks sizes from a shape: OpenVINO wraps negative indices around, and
+    fills with zeros beyond the end, so that a request must not name indices or sizes.
+    """
+    indices = constant(node.inputs[1], nodes)
+    return (
+        is_shape(node.inputs[0], nodes)
+        and indices is not None
+        and bool((indices >= 0).all())
+        and constants(2)(node, nodes)
+        and node.attrs.get("batch_dims") == 0
+    )
+
+
+@op(
+    "GatherV2",
+    attrs="batch_dims",
+    island=Island.LIGHT,
+    island_among=_picks_sizes,
+    int32=True,
+)
 def gather_v2(build: Build) -> Kernel:
     """Slices along a dimension."""
     batch_dims = build.int("batch_dims")
     return lambda params, indices, axis: _gathered(
         params, indices, scalar(axis, "axis must be scalar"), batch_dims
     )
+
+
+def _value(variable: Variable) -> Array:
+    """The value of a variable, with the error that these ops have where there is none."""
+    if variable.value is None:
+        raise NotFound(f"Resource localhost/{variable.name}/N10tensorflow3VarE does not exist.")
+    return variable.read()
 
 
 @op("ResourceGather", attrs="batch_dims", no_effect="validate_indices")
@@ -100,7 +130,7 @@ def resource_gather(build: Build) -> Kernel:
 
     def kernel(variable: Variable, indices: Array) -> Any:
         axis = batch_dims if batch_dims >= 0 else batch_dims + indices.ndim
-        return _gathered(variable.read(), indices, axis, batch_dims)
+        return _gathered(_value(variable), indices, axis, batch_dims)
 
     return kernel
 
@@ -133,8 +163,8 @@ def ignores_outside(build: Build) -> bool:
 
 
 def outside_text(indices: Array, inside: Array) -> str:
-    """The first index that is out of range, as in `indices[1,0] = [2, 0]`."""
-    number = int(np.flatnonzero(~inside)[0])
+    """The last index that is out of range, as in `indices[1,0] = [2, 0]`."""
+    number = int(np.flatnonzero(~inside)[-1])
     place = np.unravel_index(number, indices.shape[:-1])
     where = f"[{','.join(str(int(p)) for p in place)}]" if place else ""
     return f"indices{where} = {indices.reshape((-1, indices.shape[-1]))[number].tolist()}"
@@ -186,4 +216,4 @@ def gather_nd(build: Build) -> Kernel:
 def resource_gather_nd(build: Build) -> Kernel:
     """Elements or slices of a variable, each at an index of several numbers."""
     name = build.node.name
-    return lambda variable, indices: _gathered_nd(variable.read(), indices, False, name)
+    return lambda variable, indices: _gathered_nd(_value(variable), indices, False, name)

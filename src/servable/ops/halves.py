@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from servable.tensors import Array
@@ -12,6 +14,6 @@ def wide(x: Array) -> Array:
     return x.astype(np.float32) if is_half(x.dtype) else x
 
 
-def is_half(dtype: np.dtype[object]) -> bool:
+def is_half(dtype: np.dtype[Any]) -> bool:
     """Whether it is float16, bfloat16 or narrower still."""
     return dtype == np.float16 or dtype.kind == "V"

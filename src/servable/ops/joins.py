@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from servable.errors import InvalidArgument
+from servable.graph.ir import Node
+from servable.ops.islands import from_shapes, known_length, known_rank
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import bare, scalar, whole_axis
@@ -59,10 +61,10 @@ def unpack(build: Build) -> Kernel:
     return kernel
 
 
-def _joined(parts: Sequence[Array], axis: Array) -> Any:
+def _joined(parts: Sequence[Array], axis: Array, name: str) -> Any:
     if axis.size != 1:
         raise InvalidArgument(
-            f"axis tensor should be a scalar integer, but got shape {dims(axis.shape)}"
+            f"{name} tensor should be a scalar integer, but got shape {dims(axis.shape)}"
         )
     number = int(axis.item())
     try:
@@ -97,14 +99,14 @@ def _mismatch(parts: Sequence[Array], number: int) -> InvalidArgument:
 def concat_v2(build: Build) -> Kernel:
     """Tensors one after another along a dimension."""
     del build
-    return lambda *inputs: _joined(inputs[:-1], inputs[-1])
+    return lambda *inputs: _joined(inputs[:-1], inputs[-1], "axis")
 
 
 @op("Concat", island=Island.LIGHT, int32=True)
 def concat(build: Build) -> Kernel:
     """As ConcatV2, with the dimension as the first input."""
     del build
-    return lambda axis, *parts: _joined(parts, axis)
+    return lambda axis, *parts: _joined(parts, axis, "concat_dim")
 
 
 @op("ConcatOffset")
@@ -117,7 +119,7 @@ def concat_offset(build: Build) -> Kernel:
         for index, shape in enumerate(shapes):
             if shape.ndim != 1:
                 raise InvalidArgument(
-                    f"input {index} should be a vector, but got shape {dims(shape.shape)}"
+                    f"input {index + 1} should be a vector, but got shape {dims(shape.shape)}"
                 )
             if shape.size != shapes[0].size:
                 raise InvalidArgument(
@@ -228,7 +230,16 @@ def _part_sizes(sizes: list[int], whole: int) -> list[int]:
     return [whole - total if size == -1 else size for size in sizes]
 
 
-@op("Tile", island=Island.LIGHT, int32=True)
+def _tiles_all(node: Node, nodes: Mapping[str, Node]) -> bool:
+    # OpenVINO takes more or fewer multiples than there are dimensions.
+    rank = known_rank(node.inputs[0], nodes)
+    return rank is not None and rank == known_length(node.inputs[1], nodes) and _SIZED(node, nodes)
+
+
+_SIZED = from_shapes(1)
+
+
+@op("Tile", island=Island.LIGHT, island_among=_tiles_all, int32=True)
 def tile(build: Build) -> Kernel:
     """A tensor repeated along each dimension."""
     del build

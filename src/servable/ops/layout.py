@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from servable.errors import InvalidArgument
+from servable.graph.ir import Node
+from servable.ops.islands import constant, constants
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import blank, in_range, scalar, whole_axis
 from servable.ops.text import dims
-from servable.tensors import Array
+from servable.tensors import BOOL, Array
 
 
 def _transposed(x: Array, perm: Array) -> Any:
@@ -27,7 +30,8 @@ def _transposed(x: Array, perm: Array) -> Any:
     for number in order:
         axis = whole_axis(number, x.ndim)
         if axis is None:
-            raise InvalidArgument(f"{number} is out of range [0 .. {x.ndim})")
+            shown = number + x.ndim if number < 0 else number
+            raise InvalidArgument(f"{shown} is out of range [0 .. {x.ndim})")
         places.append(axis)
     for d in range(x.ndim):
         if d not in places:
@@ -88,14 +92,31 @@ def padded(x: Array, pairs: list[tuple[int, int]], value: Any = None) -> Array:
     return made
 
 
-@op("Pad", island=Island.LIGHT, int32=True)
+def _plain_borders(node: Node, nodes: Mapping[str, Node]) -> bool:
+    # OpenVINO crops where a border is negative.
+    paddings = constant(node.inputs[1], nodes)
+    return paddings is not None and paddings.ndim == 2 and bool((paddings >= 0).all())
+
+
+@op("Pad", island=Island.LIGHT, island_among=_plain_borders, int32=True)
 def pad(build: Build) -> Kernel:
     """A border of zeros."""
     del build
     return lambda x, paddings: padded(x, _pairs(x, paddings, "Paddings", ""))
 
 
-@op("PadV2", island=Island.LIGHT, int32=True)
+def _pads_numbers(node: Node) -> bool:
+    # Of bools, OpenVINO pads with False whatever the value.
+    return node.attrs.get("T") is not BOOL
+
+
+@op(
+    "PadV2",
+    island=Island.LIGHT,
+    island_if=_pads_numbers,
+    island_among=_plain_borders,
+    int32=True,
+)
 def pad_v2(build: Build) -> Kernel:
     """A border of one value."""
     del build
@@ -108,7 +129,7 @@ def pad_v2(build: Build) -> Kernel:
     return kernel
 
 
-@op("MirrorPad", attrs="mode", island=Island.LIGHT, int32=True)
+@op("MirrorPad", attrs="mode", island=Island.LIGHT, island_among=_plain_borders, int32=True)
 def mirror_pad(build: Build) -> Kernel:
     """A border that mirrors the tensor, with its outermost elements or without them."""
     # REFLECT leaves the outermost element out, so it reaches one less far.
@@ -154,7 +175,8 @@ def roll(build: Build) -> Kernel:
         axes = axis.reshape(-1).tolist()
         for number in axes:
             if whole_axis(number, x.ndim) is None:
-                raise InvalidArgument(f"axis {number} is out of range")
+                shown = number + x.ndim if number < 0 else number
+                raise InvalidArgument(f"axis {shown} is out of range")
         return np.roll(x, shift.reshape(-1).tolist(), axes)
 
     return kernel
@@ -178,7 +200,7 @@ def reverse(build: Build) -> Kernel:
     return kernel
 
 
-@op("ReverseV2", island=Island.LIGHT, int32=True)
+@op("ReverseV2", island=Island.LIGHT)
 def reverse_v2(build: Build) -> Kernel:
     """Dimensions that are named, backwards."""
     del build
@@ -239,7 +261,7 @@ def _check_sequences(x: Array, lengths: Array, along: int, batch: int) -> None:
         raise InvalidArgument(f"seq_lens({d}) {text}")
 
 
-@op("OneHot", attrs="axis", island=Island.LIGHT, int32=True)
+@op("OneHot", attrs="axis", island=Island.LIGHT, island_among=constants(1), int32=True)
 def one_hot(build: Build) -> Kernel:
     """A new dimension with one value at the place that an index says, and another elsewhere."""
     axis = build.int("axis")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from servable.errors import InvalidArgument
+from servable.errors import FailedPrecondition, InvalidArgument
 from servable.ops.halves import wide
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
@@ -49,12 +49,7 @@ def mat_mul(build: Build) -> Kernel:
     return kernel
 
 
-@op(
-    "SparseMatMul",
-    attrs="transpose_a transpose_b",
-    no_effect="a_is_sparse b_is_sparse",
-    island=Island.HEAVY,
-)
+@op("SparseMatMul", attrs="transpose_a transpose_b", no_effect="a_is_sparse b_is_sparse")
 def sparse_mat_mul(build: Build) -> Kernel:
     """Product of two matrices, of which many elements may be zero, in float32."""
     a, b = build.bool("transpose_a"), build.bool("transpose_b")
@@ -147,7 +142,7 @@ def cross(build: Build) -> Kernel:
         if not x.ndim:
             raise InvalidArgument(f"Input must be at least 1D{shape_text(x)}")
         if x.shape[-1] != 3:
-            raise InvalidArgument("Cross-products are only defined for 3-element vectors.")
+            raise FailedPrecondition("Cross-products are only defined for 3-element vectors.")
         a, b, c = np.moveaxis(wide(x), -1, 0)
         d, e, f = np.moveaxis(wide(y), -1, 0)
         parts = (b * f - c * e, c * d - a * f, a * e - b * d)

@@ -109,7 +109,7 @@ def batch_norm_with_global_normalization(build: Build) -> Kernel:
         factor = 1 / np.sqrt(wide(variance) + wide(np.array(epsilon, variance.dtype)))
         if scales:
             factor *= wide(gamma)
-        made = (wide(x) - wide(mean)) * factor + wide(beta)
+        made: Array = (wide(x) - wide(mean)) * factor + wide(beta)
         return made.astype(x.dtype, copy=False)
 
     return kernel
@@ -135,7 +135,7 @@ def lrn(build: Build) -> Kernel:
         for distance in range(1, min(radius + 1, x.shape[-1])):
             total[..., distance:] += squares[..., :-distance]
             total[..., :-distance] += squares[..., distance:]
-        made = numbers * (bias + alpha * total) ** -beta
+        made: Array = numbers * (bias + alpha * total) ** -beta
         return made.astype(x.dtype, copy=False)
 
     return kernel

@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from servable.errors import Internal, InvalidArgument
+from servable.errors import InvalidArgument
 from servable.ops.example_wire import KINDS, READERS, Malformed, Values, example_entries
-from servable.ops.feature_columns import Column, as_values, check_dtypes, ragged_indices, splits
+from servable.ops.feature_columns import (
+    Column,
+    as_values,
+    check_dtypes,
+    nothing,
+    ragged_indices,
+    splits,
+)
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Kernel, op
 from servable.ops.support import bare
@@ -114,7 +121,8 @@ class _Names:
         self.names = [name for part in keys for name in part]
         self.index = {name: i for i, name in enumerate(self.names)}
         if len(self.index) != len(self.names):
-            raise Internal("Could not avoid collision. This should not happen.")
+            # TensorFlow finds no feature at all then, whatever its name.
+            self.index = {}
 
 
 def _text(data: bytes) -> str:
@@ -180,7 +188,7 @@ class _Reading:
     ) -> Values:
         dtype = self._dtypes[number]
         if kind is None:
-            return b"" if dtype is not STRING and dtype is not INT64 else []
+            return nothing(dtype)
         if kind != dtype:
             raise InvalidArgument(
                 f"{about}Data types don't match. Data type: {kind.name} but expected type:"
@@ -216,7 +224,7 @@ class _Reading:
         """What a feature has that an example lacks."""
         dense = self._dense.get(number)
         if dense is None or dense.varies:
-            return b"" if self._dtypes[number] not in (STRING, INT64) else []
+            return nothing(self._dtypes[number])
         default = self._defaults[number]
         if not default.size:
             raise InvalidArgument(
@@ -257,11 +265,8 @@ def _padded(feature: _Dense, column: Column, default: Array) -> Array:
     return result.reshape(shape)
 
 
-def _single(
-    features: _Features, reading: _Reading, names: _Names, defaults: Sequence[Array]
-) -> list[Array]:
+def _single(features: _Features, reading: _Reading) -> list[Array]:
     """The outputs of one example."""
-    del names, defaults
     sparse = reading.columns[: len(features.sparse)]
     dense = reading.columns[len(sparse) : len(sparse) + len(features.dense)]
     ragged = reading.columns[len(sparse) + len(dense) :]
@@ -293,7 +298,7 @@ def _parse(
     reading = _Reading(features, names, defaults)
     if np.ndim(serialized) == 0:
         reading.read(examples[0], "", "", single=True)
-        return bare(_single(features, reading, names, defaults))
+        return bare(_single(features, reading))
     shown = [_text(label) for label in flat(labels)] or ["<unknown>"] * len(examples)
     for i, (example, label) in enumerate(zip(examples, shown, strict=True)):
         reading.read(example, f"Name: {label}, ", f", Index: {i}", single=False)

@@ -24,7 +24,7 @@ def lowest(dtype: np.dtype[Any]) -> Any:
     """The number that a maximum starts from, which is finite: -inf never wins."""
     if dtype.kind in "iu":
         return np.iinfo(dtype).min
-    return ml_dtypes.finfo(dtype).min
+    return ml_dtypes.finfo(dtype).min  # type: ignore[no-untyped-call]  # it has no annotations
 
 
 def fold(x: Array, axes: Sequence[Axis], combine: np.ufunc, start: Any) -> Array:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from servable.errors import InvalidArgument
 from servable.ops.philox import Philox
 from servable.ops.registry import Build
+from servable.ops.support import scalar
 from servable.ops.text import dims
 from servable.tensors import Array
 
-PHILOX = 1
+_PHILOX = 1
 _AUTOMATIC = 3
 """The algorithm that suits the device, which for a CPU is Philox."""
 
@@ -71,54 +68,31 @@ def from_key(key: Array, counter: Array, alg: Array) -> Philox:
     Raises:
         InvalidArgument: their shapes are others, or the algorithm is not Philox.
     """
-    if np.shape(alg):
-        raise InvalidArgument(f"algorithm must be of shape [], not {dims(alg.shape)}")
-    check_algorithm(int(alg))
+    number = scalar(alg, "input 3 (0-based) must have shape [], not {}")
+    if number not in (_PHILOX, _AUTOMATIC):
+        raise InvalidArgument(f"Unsupported algorithm id: {number}")
     if key.shape != (1,):
-        raise InvalidArgument(f"key must have shape [1], not {dims(key.shape)}")
+        raise InvalidArgument(
+            f"key must have shape [1], not {dims(key.shape)}."
+            " (Note that batched keys are not supported yet.)"
+        )
     if counter.ndim != 1 or counter.shape[0] < 2:
         raise InvalidArgument(
-            "counter must be a vector with length at least 2;"
-            f" got shape: {dims(counter.shape)}. (Note that batched counters are not supported yet.)"
+            f"counter must be a vector with length at least 2; got shape: {dims(counter.shape)}."
+            " (Note that batched counters are not supported yet.)"
         )
     low, high = counter.tolist()[:2]
     return Philox(int(key[0]), low | high << 64)
 
 
-def check_algorithm(number: int) -> None:
-    """Refuse every algorithm but Philox.
-
-    Raises:
-        InvalidArgument: it is another.
-    """
-    if number not in (PHILOX, _AUTOMATIC):
-        raise InvalidArgument(f"Unsupported algorithm id: {number}")
-
-
-def bounds(lowest: Any, limit: Any) -> tuple[int, int]:
+def bounds(lowest: Array, limit: Array) -> tuple[int, int]:
     """The bounds that an op of uniform integers is given.
 
     Raises:
         InvalidArgument: they are no scalars, or leave no integer between them.
     """
-    for name, x in (("minval", lowest), ("maxval", limit)):
-        if np.shape(x):
-            raise InvalidArgument(f"{name} must be 0-D, got shape {dims(np.shape(x))}")
-    low, high = int(lowest), int(limit)
+    low = scalar(lowest, "minval must be 0-D, got shape {}")
+    high = scalar(limit, "maxval must be 0-D, got shape {}")
     if low >= high:
         raise InvalidArgument(f"Need minval < maxval, got {low} >= {high}")
     return low, high
-
-
-def count(sizes: Sequence[int]) -> int:
-    """Elements of a tensor of these sizes, of which the first that is negative is refused.
-
-    Raises:
-        InvalidArgument: a size is negative.
-    """
-    total = 1
-    for size in sizes:
-        if size < 0:
-            raise InvalidArgument(f"Dimension {size} must be >= 0")
-        total *= size
-    return total

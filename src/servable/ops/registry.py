@@ -214,7 +214,7 @@ def op(
             if strange := listed - known.attrs.keys():
                 raise ValueError(f"{name} has no attribute {', '.join(sorted(strange))}")
             dtypes = {a for a, s in known.attrs.items() if s.kind in ("type", "list(type)")}
-            counts = {a.number_attr for a in (*known.inputs, *known.outputs)}
+            counts = {a.number_attr for a in (*known.inputs, *known.outputs) if a.number_attr}
             _OPS[name] = Op(
                 name,
                 make,

@@ -10,7 +10,7 @@ import numpy as np
 from servable.errors import InvalidArgument
 from servable.ops.halves import wide
 from servable.ops.limits import check_size
-from servable.ops.registry import Build, Island, Kernel, op
+from servable.ops.registry import Build, Kernel, op
 from servable.ops.scatter import at
 from servable.ops.support import scalar, whole_axis
 from servable.ops.text import dims
@@ -49,7 +49,7 @@ def _scan(build: Build, running: Callable[[Array, int], Array], nothing: float) 
 _SCAN = "exclusive reverse"
 
 
-@op("Cumsum", attrs=_SCAN, island=Island.LIGHT)
+@op("Cumsum", attrs=_SCAN)
 def cumsum(build: Build) -> Kernel:
     """Running sums."""
     return _scan(build, lambda x, axis: np.cumsum(x, axis, x.dtype), 0)

@@ -64,6 +64,12 @@ def _check_ranks(indices: Array, updates: Array) -> None:
     for name, x in (("Indices", indices), ("Updates", updates)):
         if not x.ndim:
             raise InvalidArgument(f"{name} shape must have rank at least one. Found:[]")
+    if indices.ndim == 1 and indices.size:
+        # TensorFlow reads a vector as one index in one place and as several in another.
+        raise InvalidArgument(
+            f"Dimensions [0,1) of indices[shape={dims(indices.shape)}] = {indices.size} must match"
+            f" dimensions [0,1) of updates[shape={dims(updates.shape)}] = {updates.shape[0]}"
+        )
 
 
 def _scatter(made: Array, indices: Array, updates: Array, change: Change, *, ignore: bool) -> Array:
@@ -91,22 +97,35 @@ def tensor_scatter(build: Build) -> Kernel:
 
     def kernel(x: Array, indices: Array, updates: Array) -> Array:
         _check_ranks(indices, updates)
-        outer, depth = indices.shape[:-1], indices.shape[-1]
-        if updates.shape[: len(outer)] != outer:
-            raise InvalidArgument(
-                "Outer dimensions of indices and update must match. Indices shape:"
-                f" {dims(indices.shape)}, updates shape:{dims(updates.shape)}"
-            )
-        if depth > x.ndim or updates.shape[len(outer) :] != x.shape[depth:]:
-            raise InvalidArgument(
-                "Inner dimensions of output shape must match inner dimensions of updates shape."
-                f" Output: {dims(x.shape)} updates: {dims(updates.shape)}"
-            )
-        if not x.size and (indices.size or updates.size):
-            raise InvalidArgument("Indices and updates specified for empty output shape")
+        if build.node.op == "ScatterNdNonAliasingAdd":
+            _check_scattered(indices, updates, x.shape)
+        else:
+            _check_changed(indices, updates, x.shape)
         return _scatter(np.array(x, order="C"), indices, updates, change, ignore=ignore)
 
     return kernel
+
+
+def _check_changed(indices: Array, updates: Array, shape: tuple[int, ...]) -> None:
+    outer, depth = indices.shape[:-1], indices.shape[-1]
+    if updates.shape[: len(outer)] != outer:
+        raise InvalidArgument(
+            "Outer dimensions of indices and update must match. Indices shape:"
+            f" {dims(indices.shape)}, updates shape:{dims(updates.shape)}"
+        )
+    inner = updates.ndim - len(outer)
+    if depth > len(shape) or inner != len(shape) - depth:
+        raise InvalidArgument(
+            "Inner dimensions of output shape must match inner dimensions of updates shape."
+            f" Output: {dims(shape)} updates: {dims(updates.shape)}"
+        )
+    if updates.shape[len(outer) :] != shape[depth:]:
+        raise InvalidArgument(
+            f"The inner {inner} dimensions of output.shape={dims(shape)} must match the inner"
+            f" {inner} dimensions of updates.shape={dims(updates.shape)}"
+        )
+    if not math.prod(shape) and (indices.size or updates.size):
+        raise InvalidArgument("Indices and updates specified for empty output shape")
 
 
 @op("ScatterNd", attrs="bad_indices_policy")
@@ -120,11 +139,6 @@ def scatter_nd(build: Build) -> Kernel:
         if sizes.ndim != 1:
             raise InvalidArgument("Shape must be a vector")
         shape = check_size(sizes.tolist(), updates.dtype.itemsize)
-        if not math.prod(shape) and (indices.size or updates.size):
-            raise InvalidArgument(
-                "Indices and updates specified for empty output.  indices shape:"
-                f" {dims(indices.shape)}"
-            )
         _check_scattered(indices, updates, shape)
         return _scatter(blank(shape, updates.dtype), indices, updates, add, ignore=ignore)
 
@@ -132,6 +146,10 @@ def scatter_nd(build: Build) -> Kernel:
 
 
 def _check_scattered(indices: Array, updates: Array, shape: tuple[int, ...]) -> None:
+    if not math.prod(shape) and (indices.size or updates.size):
+        raise InvalidArgument(
+            f"Indices and updates specified for empty output.  indices shape: {dims(indices.shape)}"
+        )
     outer, depth = indices.shape[:-1], indices.shape[-1]
     if updates.shape[: len(outer)] != outer:
         raise InvalidArgument(

@@ -9,6 +9,7 @@ import numpy as np
 from servable.errors import InvalidArgument
 from servable.graph.ir import Node
 from servable.ops.halves import wide
+from servable.ops.islands import constants
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import scalar, whole_axis
@@ -33,7 +34,15 @@ def _of_floats(node: Node) -> bool:
     return node.attrs.get("T") is FLOAT
 
 
-@op("ArgMax", "ArgMin", attrs="output_type", island=Island.LIGHT, island_if=_of_floats, int64=True)
+@op(
+    "ArgMax",
+    "ArgMin",
+    attrs="output_type",
+    island=Island.LIGHT,
+    island_if=_of_floats,
+    island_among=constants(1),
+    int64=True,
+)
 def arg_extreme(build: Build) -> Kernel:
     """The place of the largest or smallest value along a dimension, the first one if several are.
 
@@ -104,15 +113,8 @@ def _top(x: Array, k: int, dtype: np.dtype[Any]) -> Any:
     return np.take_along_axis(x, places, -1), places.astype(dtype)
 
 
-@op("TopK", attrs="k", no_effect="sorted")
-def top_k(build: Build) -> Kernel:
-    """The k largest values of each row, and where they are."""
-    k = build.int("k")
-    return lambda x: _top(x, k, np.dtype(np.int32))
-
-
 @op("TopKV2", attrs="index_type", no_effect="sorted")
-def top_k_v2(build: Build) -> Kernel:
+def top_k(build: Build) -> Kernel:
     """The k largest values of each row, and where they are.
 
     They come in descending order also where the graph does not ask for an order.
@@ -127,7 +129,9 @@ def nth_element(build: Build) -> Kernel:
     reverse = build.bool("reverse")
 
     def kernel(x: Array, n: Array) -> Any:
-        number = scalar(n, "N must be scalar, got shape {}")
+        if n.ndim:
+            raise InvalidArgument(f"N must be scalar but has rank {n.ndim}")
+        number = int(n.item())
         if number < 0:
             raise InvalidArgument(f"n must be non-negative but is {number}")
         if not x.ndim:

@@ -57,8 +57,12 @@ def _identity(ufunc: np.ufunc, dtype: np.dtype[Any]) -> Any:
     return limits.min if ufunc is np.maximum else limits.max
 
 
-def _sorted_ids(ids: Array) -> int:
-    """Check the ids of a sorted op, and return how many segments there are."""
+def _sorted_ids(ids: Array, least: int = 1) -> int:
+    """Check the ids of a sorted op, and return how many segments there are.
+
+    Args:
+        least: segments that the error's text names at least.
+    """
     if not ids.size:
         return 0
     if np.any(ids[1:] < ids[:-1]):
@@ -66,7 +70,7 @@ def _sorted_ids(ids: Array) -> int:
     count = int(ids[-1]) + 1
     if ids[0] < 0:
         raise InvalidArgument(
-            f"Segment id {int(ids[0])} out of range [0, {max(count, 1)}), possibly because"
+            f"Segment id {int(ids[0])} out of range [0, {max(count, least)}), possibly because"
             " 'segment_ids' input is not sorted."
         )
     return count
@@ -219,7 +223,7 @@ def _sparse_count(data: Array, indices: Array, ids: Array, least: int | None) ->
             raise InvalidArgument(f"{name} should be a vector.")
     if indices.size != ids.size:
         raise InvalidArgument("segment_ids and indices should have same size.")
-    count = _sorted_ids(ids)
+    count = _sorted_ids(ids, 1 if least is None else least)
     if least is not None and count > least:
         raise InvalidArgument("segment ids must be < num_segments")
     if not in_range(indices, len(data)):

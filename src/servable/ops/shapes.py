@@ -9,6 +9,7 @@ import numpy as np
 
 from servable.errors import InvalidArgument
 from servable.graph.ir import GraphError
+from servable.ops.islands import from_shapes
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import bare, in_range, whole_axis
@@ -175,7 +176,7 @@ def squeeze(build: Build) -> Kernel:
     return kernel
 
 
-@op("BroadcastTo", island=Island.LIGHT, int32=True)
+@op("BroadcastTo", island=Island.LIGHT, island_among=from_shapes(1), int32=True)
 def broadcast_to(build: Build) -> Kernel:
     """A tensor repeated to a larger shape."""
     del build

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
 from servable.errors import InvalidArgument
+from servable.graph.ir import Node
+from servable.ops.islands import constant, constants, is_shape
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import whole_axis
 from servable.ops.text import dims
@@ -79,7 +81,38 @@ def _refuse(x: Array, index: tuple[Any, ...]) -> NoReturn:
     raise InvalidArgument(f"slice index out of bounds of a tensor of shape {dims(x.shape)}")
 
 
-@op("StridedSlice", attrs=_MASKS, island=Island.LIGHT, int32=True)
+def _same_in_islands(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """Whether OpenVINO slices alike.
+
+    It writes past its own memory where an ellipsis stands for no dimension at all, and
+    mixes up indices with begins that are masked and with new axes. An index beyond the
+    end it takes for the last; 0 and -1 are beyond the end of nothing only, which
+    islands never see, and shapes are as long as the rank for which one is compiled.
+    """
+    begin_mask, _, ellipsis, new_axis, shrink = (_bits(node, mask) for mask in _MASKS.split())
+    if ellipsis or (shrink and new_axis) or (shrink & begin_mask):
+        return False
+    if not shrink:
+        return True
+    begin = constant(node.inputs[1], nodes)
+    if begin is None or not constants(2, 3)(node, nodes):
+        return False
+    indices = [int(first) for i, first in enumerate(begin.reshape(-1)) if shrink >> i & 1]
+    return is_shape(node.inputs[0], nodes) or set(indices) <= {0, -1}
+
+
+def _bits(node: Node, mask: str) -> int:
+    value = node.attrs.get(mask)
+    return value if isinstance(value, int) else 0
+
+
+@op(
+    "StridedSlice",
+    attrs=_MASKS,
+    island=Island.LIGHT,
+    island_among=_same_in_islands,
+    int32=True,
+)
 def strided_slice(build: Build) -> Kernel:
     """Python's x[a:b:c, ..., None, i]."""
     indexing = _indexing(build)
@@ -118,7 +151,7 @@ def strided_slice_update(build: Build) -> Kernel:
     return kernel
 
 
-@op("Slice", island=Island.LIGHT, int32=True)
+@op("Slice")
 def slice_(build: Build) -> Kernel:
     """A block at a place; a size of -1 reaches to the end."""
     del build

@@ -125,11 +125,6 @@ def batch_to_space(build: Build) -> Kernel:
     return lambda x, crops: _batch_to_space(_of_images(x), block, crops)
 
 
-def _check_depth(x: Array) -> None:
-    if x.ndim != 4:
-        raise InvalidArgument(f"Input rank should be 4 instead of {x.ndim}")
-
-
 @op("SpaceToDepth", attrs="block_size data_format", island=Island.LIGHT)
 def space_to_depth(build: Build) -> Kernel:
     """Square blocks of an image become depth."""
@@ -137,7 +132,8 @@ def space_to_depth(build: Build) -> Kernel:
     first = build.choice("data_format", "NHWC", "NCHW") == "NCHW"
 
     def kernel(x: Array) -> Any:
-        _check_depth(x)
+        if x.ndim != 4:
+            raise InvalidArgument(f"Input rank should be 4 instead of {x.ndim}")
         batch, rows, columns, depth = np.moveaxis(x, 1, -1).shape if first else x.shape
         if rows % step or columns % step:
             raise InvalidArgument(
@@ -161,7 +157,8 @@ def depth_to_space(build: Build) -> Kernel:
     first = build.choice("data_format", "NHWC", "NCHW") == "NCHW"
 
     def kernel(x: Array) -> Any:
-        _check_depth(x)
+        if x.ndim != 4:
+            raise InvalidArgument(f"Input rank should be: 4 instead of: {x.ndim}")
         batch, rows, columns, depth = np.moveaxis(x, 1, -1).shape if first else x.shape
         if depth % (step * step):
             raise InvalidArgument(

@@ -41,6 +41,6 @@ def one(x: Any, name: str) -> bytes:
     return items[0]
 
 
-def dims(shape: Sequence[int]) -> str:
+def dims(shape: Sequence[object]) -> str:
     """A shape as TensorFlow writes it in messages, as in `[2,3]`."""
     return "[" + ",".join(map(str, shape)) + "]"

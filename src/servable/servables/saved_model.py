@@ -15,11 +15,9 @@ from servable.engine.plan import Plan
 from servable.engine.run import run
 from servable.errors import FailedPrecondition
 from servable.savedmodel.reader import read
+from servable.servables.formats import memory_estimate
 from servable.servables.program import Program
 from servable.tensors import Array, Signature
-
-OVERHEAD = 1.2
-"""Bytes of memory for each byte of the files; TensorFlow Serving estimates the same."""
 
 
 @functools.cache
@@ -77,8 +75,7 @@ class SavedModelLoader:
 
     def estimate_resources(self) -> int:
         """Bytes: the size of all files, and a fifth more."""
-        files = (p for p in self._path.rglob("*") if p.is_file())
-        return int(sum(p.stat().st_size for p in files) * OVERHEAD)
+        return memory_estimate(self._path)
 
     def load(self) -> None:
         """Read, restore, initialise and compile.

@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -15,8 +16,8 @@ from servable.core.events import Event, EventBus
 from servable.core.manager import Manager
 from servable.core.states import VersionState
 from servable.errors import Code
-from servable.savedmodel.checks import check_complete
-from servable.servables.saved_model import SavedModelLoader
+from servable.servables.formats import check_complete
+from servable.servables.loaders import loader_for
 from servable.server.config import BareModel, ServerConfig
 from servable.sources.filesystem import FileSystemSource, WatchedModel
 from servable.sources.static import StaticSource
@@ -36,14 +37,15 @@ class Server:
 
     Args:
         config: what to serve, and where.
-        make_loader: makes the loader of a version from its folder.
+        make_loader: makes the loader of a version from its folder; None for the one
+            that the folder's content and the configured engine ask for.
 
     Attributes:
         grpc_port, rest_port: after the start, the ports that were bound.
     """
 
     def __init__(
-        self, config: ServerConfig, make_loader: Callable[[Path], Loader] = SavedModelLoader
+        self, config: ServerConfig, make_loader: Callable[[Path], Loader] | None = None
     ) -> None:
         self.config = config
         self.grpc_port = config.grpc_port
@@ -53,7 +55,8 @@ class Server:
         self._manager = Manager(bus=bus, final_codes=FINAL)
         bus.subscribe(self._set_garbage_aside)
         self._sources = self._make_sources()
-        adapter = LoaderAdapter(lambda _id, path: make_loader(path), self._manager)
+        make = make_loader or partial(loader_for, engine=config.engine)
+        adapter = LoaderAdapter(lambda _id, path: make(path), self._manager)
         for source in self._sources:
             source.connect(adapter)
         self._grpc = GrpcServer(self._manager, config.host, config.grpc_port)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from servable.errors import InvalidArgument
 from servable.sources.filesystem import All, Latest, Specific, VersionPolicy, WatchedModel
+
+if TYPE_CHECKING:
+    from servable.servables.loaders import Engine
 
 GRPC_PORT = 8500
 REST_PORT = 8501
@@ -14,10 +18,10 @@ REST_PORT = 8501
 
 @dataclass(frozen=True, slots=True)
 class BareModel:
-    """One SavedModel folder, without version folders around it.
+    """One model folder, without version folders around it.
 
     Attributes:
-        path: the folder with `saved_model.pb` or `saved_model.pbtxt`.
+        path: the folder with `saved_model.pb`, or a model of another format.
         version: the number it is served under.
     """
 
@@ -36,6 +40,7 @@ class ServerConfig:
         grpc_port, rest_port: 0 picks a free port.
         poll_seconds: pause between looks for new versions.
         grace_seconds: how long running requests may take when the server stops.
+        engine: what computes SavedModels.
     """
 
     models: tuple[WatchedModel | BareModel, ...]
@@ -44,6 +49,7 @@ class ServerConfig:
     rest_port: int = REST_PORT
     poll_seconds: float = 1.0
     grace_seconds: float = 30.0
+    engine: Engine = "auto"
 
     def __post_init__(self) -> None:
         names = [model.name for model in self.models]

@@ -48,6 +48,8 @@ for _op in (
         "PlaceholderWithDefault": {"shape": [None, None]},
     }.get(_op, {})
     for _note, _value in SAMPLES.items():
+        if _op == "Snapshot" and "string" in _note:
+            continue
         if _op == "PlaceholderWithDefault":
             _fixed = {"shape": [None] * np.ndim(_value)}
         raw_case(_op, _note, {_name: _value}, tolerance=0, **_fixed)
@@ -133,7 +135,6 @@ for _dtype in (F32, np.float64):
             {"start": _dtype(-1), "stop": _dtype(2), "num": I32(_count)},
         )
 raw_case("LinSpace", "down", {"start": F32(3), "stop": F32(-1), "num": I64(4)})
-raw_case("LinSpace", "bfloat16", {"start": BF16(0), "stop": BF16(1), "num": I32(4)}, tolerance=1e-2)
 raw_case("LinSpace", "none", {"start": F32(0), "stop": F32(1), "num": I32(0)})
 raw_case("LinSpace", "vector", {"start": A[0], "stop": F32(1), "num": I32(2)}, ranks=False)
 
@@ -282,5 +283,7 @@ def placeholder_of_old(shape):
     graph.versions.producer = 22
     node = graph.node.add(name="p", op="PlaceholderV2")
     node.attr["dtype"].type = tf.float32.as_datatype_enum
-    node.attr["shape"].shape.CopyFrom(tf.TensorShape([None if d < 0 else d for d in shape]).as_proto())
+    node.attr["shape"].shape.CopyFrom(
+        tf.TensorShape([None if d < 0 else d for d in shape]).as_proto()
+    )
     return tf.import_graph_def(graph, return_elements=["p:0"])

@@ -94,7 +94,7 @@ _BY_DTYPE = (
     (A.astype(np.float64), B.astype(np.float64)),
     (A.astype(np.float16), B.astype(np.float16)),
     (A.astype(np.int64) * 2**40, B.astype(np.int64)),
-    (A.astype(np.int32), B.astype(np.int32)),
+    (A.astype(np.int32) + (2**30 + 1), B.astype(np.int32) - (2**30 - 1)),
     (A > 0, B > 0),
     (A.astype(np.complex64), B * np.complex64(1j)),
     (np.where(A > 0, "x", "y"), np.where(B > 0, "z", "")),
@@ -248,6 +248,9 @@ case("Cast", x=_BEYOND.astype(np.float32), to=_SIGNED, island=False)(_cast)
 case("Cast", x=_BEYOND, to=_SIGNED, island=False)(_cast)
 case("Cast", x=_BEYOND.astype(np.float32), to=_UNSIGNED[:2], island=False)(_cast)
 case("Cast", x=np.float32(2.5), to=[tf.int32])(_cast)
+case("Cast", x=NEAR, to=[tf.float32, tf.int32])(_cast)
+case("Cast", x=np.array([True, False]), to=[tf.float32, tf.int32])(_cast)
+case("Cast", x=np.array([2.9, -2.9, 1e9, -1e9], np.float32), to=[tf.int32, tf.bool])(_cast)
 case("Cast", x=np.zeros((0, 2), np.float32), to=[tf.int64])(_cast)
 
 

@@ -72,7 +72,9 @@ for _options in (
     {"x": (1, 1, 9, 3), "filters": (1, 3, 3, 2), "dilations": (1, 2)},
     # Groups: the filters are shallower than the image.
     {"x": (2, 4, 3, 6), "filters": (3, 2, 2, 6), "strides": (2, 1)},
+    {"x": (2, 4, 3, 4), "filters": (3, 2, 2, 2), "known": (None, None, None, 4)},
     {"x": (1, 4, 3, 4), "filters": (2, 2, 1, 8), "padding": "VALID"},
+    {"x": (1, 4, 3, 4), "filters": (2, 2, 1, 8), "known": (None, None, None, 4)},
     {"x": (1, 6, 4, 3), "filters": (2, 2, 3, 4), "first": True},
     # Nothing at all, and no place for the window.
     {"x": (0, 5, 4, 3), "filters": (2, 2, 3, 4), "dtype": "d"},

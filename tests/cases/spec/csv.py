@@ -16,7 +16,9 @@ EMPTY = {
 
 def _csv(records, defaults, **options):
     given = [feed(d, shape=None) for d in defaults]
-    return RAW.DecodeCSV(records=feed(records, object, shape=None), record_defaults=given, **options)
+    return RAW.DecodeCSV(
+        records=feed(records, object, shape=None), record_defaults=given, **options
+    )
 
 
 S, I, F = np.array([b"?"], object), np.array([-1], np.int32), np.array([0.5], np.float32)

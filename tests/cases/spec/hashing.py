@@ -8,8 +8,7 @@ RAW = tf.raw_ops
 rng = np.random.default_rng(11)
 # Every length class of the three hashes, and both sides of each border.
 TEXTS = [
-    rng.bytes(n)
-    for n in (*range(20), 31, 32, 33, 47, 63, 64, 65, 66, 127, 128, 129, 192, 193, 300)
+    rng.bytes(n) for n in (*range(20), 31, 32, 33, 47, 63, 64, 65, 66, 127, 128, 129, 192, 193, 300)
 ]
 WIDE = 2**61 - 1
 

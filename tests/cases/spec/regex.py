@@ -5,7 +5,18 @@ import tensorflow as tf
 from record_cases import case, feed
 
 RAW = tf.raw_ops
-TEXTS = ["abc", "aab", "", "b\na", "A1 b2", "é€é", "\U0001f600a", b"\xffa\xe2\x82", b"\x00a", "aaaa"]
+TEXTS = [
+    "abc",
+    "aab",
+    "",
+    "b\na",
+    "A1 b2",
+    "é€é",
+    "\U0001f600a",
+    b"\xffa\xe2\x82",
+    b"\x00a",
+    "aaaa",
+]
 PATTERNS = [
     "a", "a*", "(a)(b)?", "^a", "a$", r"\b", "(?i)A", "[^a]", r"\pL+", ".", "(?s).", "", "a|b|",
     "(?P<n>a)b", "é", r"\C", "a{2,3}", r"\d+", "$", "(?m)^", r"[\w\s]+",
@@ -22,7 +33,10 @@ for _pattern in (*PATTERNS, *WRONG):
     @case("RegexReplace", pattern=_pattern)
     def replace(pattern):
         return RAW.RegexReplace(
-            input=feed(TEXTS, object), pattern=feed(pattern), rewrite=feed("<\\0>"), replace_global=True
+            input=feed(TEXTS, object),
+            pattern=feed(pattern),
+            rewrite=feed("<\\0>"),
+            replace_global=True,
         )
 
 
@@ -50,7 +64,10 @@ for _rewrite in REWRITES:
         @case("StaticRegexReplace", rewrite=_rewrite, everywhere=_everywhere)
         def static_replace(rewrite, everywhere, pattern="(a)(b)?"):
             return RAW.StaticRegexReplace(
-                input=feed(TEXTS, object), pattern=pattern, rewrite=rewrite, replace_global=everywhere
+                input=feed(TEXTS, object),
+                pattern=pattern,
+                rewrite=rewrite,
+                replace_global=everywhere,
             )
 
 

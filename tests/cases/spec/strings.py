@@ -332,7 +332,7 @@ case("AsString", x=np.zeros((2, 0)), dtype=np.float32)(as_string)
 @case("StringFormat", x=np.int8([-1, 5]))
 @case("StringFormat", x=np.uint64([2**64 - 1]))
 @case("StringFormat", x=np.complex64([1 + 2j]))
-@case("StringFormat", x=["a", 'b"c\n\\\'', "é", b"\x01\xff\x7f\t\r\x00"])
+@case("StringFormat", x=["a", "b\"c\n\\'", "é", b"\x01\xff\x7f\t\r\x00"])
 @case("StringFormat", x="alone")
 @case("StringFormat", x=5)
 def string_format_value(x):
@@ -354,9 +354,7 @@ for _count in (0, 1, 2, 3, -1, -2):
 @case("StringFormat", template="abc", placeholder="")
 @case("StringFormat", template="%s {} {}", placeholder="{}")
 def string_format_template(template, placeholder="%s"):
-    return RAW.StringFormat(
-        inputs=[feed(1), feed("x")], template=template, placeholder=placeholder
-    )
+    return RAW.StringFormat(inputs=[feed(1), feed("x")], template=template, placeholder=placeholder)
 
 
 @case("StringFormat")

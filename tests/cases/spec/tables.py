@@ -350,9 +350,7 @@ def dense_remove(keys):
 @case("MutableDenseHashTableV2", buckets=4, max_load_factor=0.3)
 @case("LookupTableExportV2", buckets=8)
 def dense_export(**options):
-    return RAW.LookupTableExportV2(
-        table_handle=_dense(**options), Tkeys=tf.int64, Tvalues=tf.int64
-    )
+    return RAW.LookupTableExportV2(table_handle=_dense(**options), Tkeys=tf.int64, Tvalues=tf.int64)
 
 
 @case("MutableDenseHashTableV2", keys=[[0], [5], [6], [-1]], values=[[0], [51], [61], [0]])

@@ -92,9 +92,9 @@ case("UnicodeDecode", x=UTF8, encoding="UTF-8", Tsplits=tf.int32)(_decode)
 for _target in ("UTF-16-BE", "UTF-32-BE"):
     case("UnicodeTranscode", x=UTF8, encoding="UTF-8", target=_target)(_transcode)
     case("UnicodeTranscode", x=UTF16, encoding="UTF-16-BE", target=_target)(_transcode)
-    case(
-        "UnicodeTranscode", x=UTF8, encoding="UTF-8", target=_target, replacement_char=0x1F600
-    )(_transcode)
+    case("UnicodeTranscode", x=UTF8, encoding="UTF-8", target=_target, replacement_char=0x1F600)(
+        _transcode
+    )
 case("UnicodeTranscode", x=ALL_BYTES, encoding="windows-1252")(_transcode)
 case("UnicodeTranscode", x=UTF8, encoding="UTF-8", replacement_char=0x110000)(_transcode)
 case("UnicodeTranscode", x=UTF8, encoding="UTF-8", replacement_char=0)(_transcode)
@@ -115,9 +115,9 @@ def _encode(values, splits, encoding, dtype=np.int64, **options):
 for _encoding in ("UTF-8", "UTF-16-BE", "UTF-32-BE"):
     case("UnicodeEncode", values=CODES, splits=[0, 2, 2, 6], encoding=_encoding)(_encode)
     for _errors in ("replace", "ignore", "strict"):
-        case(
-            "UnicodeEncode", values=WRONG, splits=[0, 4, 7], encoding=_encoding, errors=_errors
-        )(_encode)
+        case("UnicodeEncode", values=WRONG, splits=[0, 4, 7], encoding=_encoding, errors=_errors)(
+            _encode
+        )
 case("UnicodeEncode", values=WRONG, splits=[0, 7], encoding="UTF-8", replacement_char=63)(_encode)
 case("UnicodeEncode", values=CODES, splits=[0, 6], encoding="UTF-8", dtype=np.int32)(_encode)
 case("UnicodeEncode", values=CODES, splits=[0, 6], encoding="UTF-8", errors="strict")(_encode)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from servable.graph.importer import Library
-from servable.graph.ir import Function
-from servable.graph.passes.bind import bind_captures
+from servable.graph.ir import Function, FunctionRef, GraphError
+from servable.graph.passes.bind import bind_captures, name_pure_calls
 from servable.graph.passes.fold import Evaluate, fold, merge_equal
 from servable.graph.passes.freeze import Frozen, freeze
 from servable.graph.passes.inline import inline
 from servable.graph.passes.loops import functionalise_loops
 from servable.graph.passes.prune import prune
+from servable.graph.passes.recurrent import fuse_recurrent
 from servable.graph.passes.refs import resolve_refs
 from servable.graph.passes.simplify import drop_identities, simplify_controls
 from servable.graph.passes.switches import decide_switches, gate_waits
@@ -61,6 +62,7 @@ def reduce(
     frozen: Frozen,
     evaluate: Evaluate,
     trace: list[Traced] | None = None,
+    bodies: dict[str, Function | None] | None = None,
 ) -> Function:
     """Compute at load what can be, and drop what does nothing.
 
@@ -70,10 +72,24 @@ def reduce(
         frozen: the value of a variable that nothing assigns; None for others.
         evaluate: runs one pure node on constants.
         trace: receives one entry for each pass.
+        bodies: functions that were reduced before, by name, and None for one that is
+            being reduced; more are added.
 
     Raises:
         GraphError: the graph is broken in a way that a pass found.
     """
+    known: dict[str, Function | None] = {} if bodies is None else bodies
+
+    def body(ref: FunctionRef) -> Function:
+        if ref.name not in known:
+            known[ref.name] = None
+            inner = expand(library[ref.name], library)
+            known[ref.name] = reduce(inner, library, frozen=frozen, evaluate=evaluate, bodies=known)
+        found = known[ref.name]
+        if found is None:
+            raise GraphError(f"function {ref.name} calls itself")
+        return found
+
     passes: Passes = (
         ("freeze", lambda f: freeze(f, frozen)),
         ("prune", prune),
@@ -81,6 +97,12 @@ def reduce(
         ("drop identities", drop_identities),
         ("prune", prune),
         ("bind captures", lambda f: bind_captures(f, library)),
+        ("prune", prune),
+        ("pure calls", lambda f: name_pure_calls(f, body)),
+        ("simplify controls", simplify_controls),
+        ("drop identities", drop_identities),
+        ("recurrent cells", lambda f: fuse_recurrent(f, body)),
+        ("prune", prune),
         ("fold", lambda f: fold(f, evaluate)),
         ("decide switches", decide_switches),
         ("prune", prune),

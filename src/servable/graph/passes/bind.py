@@ -6,12 +6,14 @@ not a loop variable. Inside the function it can be frozen and folded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from servable.graph.effects import has_effect
 from servable.graph.importer import Library
 from servable.graph.ir import CONST, Function, FunctionRef, Node, Value
+from servable.graph.passes.freeze import functions_of
 from servable.graph.passes.refs import HANDLE
 from servable.graph.passes.simplify import PASS_ON
 
@@ -32,6 +34,23 @@ def bind_captures(function: Function, library: Library) -> Function:
             node = _bind_branches(node, function, library)
         nodes[node.name] = node
     return function.with_nodes(nodes, results=tuple(moved.get(v, v) for v in function.results))
+
+
+def name_pure_calls(function: Function, reduced: Callable[[FunctionRef], Function]) -> Function:
+    """Give loops and branches whose functions have no effects their stateless names.
+
+    TensorFlow's `While` counts as an effect whatever it does, and would be kept in order
+    with others.
+    """
+    nodes = dict(function.nodes)
+    for node in function.nodes.values():
+        if node.op in ("While", "If", "Case") and not any(
+            has_effect(inner.op)
+            for ref in functions_of(node)
+            for inner in reduced(ref).nodes.values()
+        ):
+            nodes[node.name] = replace(node, op=f"Stateless{node.op}")
+    return function.with_nodes(nodes)
 
 
 def _captured(node: Node, first: int, function: Function) -> dict[int, Node]:

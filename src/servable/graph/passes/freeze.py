@@ -34,7 +34,7 @@ def assigned_variables(function: Function, library: Library) -> set[str]:
     """Names of the variables that running the function may change."""
     names: set[str] = set()
     for node in function.nodes.values():
-        called = tuple(_functions(node))
+        called = tuple(functions_of(node))
         if called:
             writes = any(_writes(ref, library, set()) for ref in called)
         else:
@@ -45,7 +45,8 @@ def assigned_variables(function: Function, library: Library) -> set[str]:
     return names
 
 
-def _functions(node: Node) -> Iterator[FunctionRef]:
+def functions_of(node: Node) -> Iterator[FunctionRef]:
+    """The functions that a node's attributes name."""
     for value in node.attrs.values():
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, FunctionRef):
@@ -58,8 +59,8 @@ def _writes(ref: FunctionRef, library: Library, seen: set[str]) -> bool:
         return False
     seen.add(ref.name)
     return any(
-        (has_effect(node.op) and node.op not in _READS and not any(_functions(node)))
-        or any(_writes(inner, library, seen) for inner in _functions(node))
+        (has_effect(node.op) and node.op not in _READS and not any(functions_of(node)))
+        or any(_writes(inner, library, seen) for inner in functions_of(node))
         for node in library[ref.name].nodes.values()
     )
 
