@@ -63,10 +63,11 @@ def imported_names(tree: ast.AST) -> Iterator[str]:
             yield from (str(a.value) for a in node.args if isinstance(a, ast.Constant))
 
 
-def test_nothing_in_the_package_imports_tensorflow() -> None:
+def test_nothing_in_the_package_but_the_engine_of_that_name_imports_tensorflow() -> None:
     culprits = {
         f"{file.relative_to(ROOT)} imports {name}"
         for file in sources()
+        if file != PACKAGE / "servables" / "tensorflow_model.py"  # and it only when it loads
         for name in imported_names(ast.parse(file.read_text()))
         if name.partition(".")[0] in {"tensorflow", "keras", "tf_keras"}
     }

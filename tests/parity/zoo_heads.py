@@ -354,7 +354,7 @@ def head_geometry(folder):
             "split": tf.split(x, [1, 2], axis=2)[1],
             "band": tf.linalg.band_part(x, 1, 0),
             "diagonal": tf.linalg.diag_part(x),
-            "mesh": tf.meshgrid(ids, x[0, :, 0])[1],
+            "mesh": tf.meshgrid(tf.cast(ids, F32), x[0, :, 0])[1],
             "broadcast": tf.broadcast_to(x[:, :1], tf.shape(x)),
             "space": tf.nn.space_to_depth(tf.reshape(x[:, :4, :2], [-1, 2, 2, 2]), 2),
         }

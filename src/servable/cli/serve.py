@@ -13,10 +13,10 @@ from servable.cli.options import EVERYWHERE, listening, reachable
 from servable.cli.signals import leave, stop_requested, wait_for
 
 if TYPE_CHECKING:
+    from servable.servables.loaders import Engine
     from servable.server.assemble import Server
     from servable.server.config import BareModel
     from servable.server.observe import LogFormat
-    from servable.servables.loaders import Engine
     from servable.sources.filesystem import WatchedModel
 
 log = logging.getLogger("servable.serve")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 from servable.engine.backends import host
 from servable.engine.partition import Group, border, extract, partition
 from servable.engine.plan import Plan, Unit, make_plan
+from servable.engine.run import run
 from servable.graph.ir import ARG, CONST, Function, Node, Value
 from servable.graph.passes.switches import MERGES, may_be_dead
 from servable.ops.dead import alive_only
@@ -115,58 +116,92 @@ def _compile(
     shapes: Mapping[str, Shape],
     banned: Collection[str],
 ) -> Plan:
+    compiler = _Compiler(function, environment, backend, shapes)
     constants = {
         Value(node.name): value
         for node in function.nodes.values()
         if node.op == CONST and isinstance(value := node.attrs.get("value"), np.ndarray)
     }
-    mortal = may_be_dead(function)
-    if backend is None:
-        groups = [Group(False, tuple(_runnable(function)))]
-    else:
-        groups = partition(
-            function,
+    return make_plan(function, list(compiler.units(banned)), constants)
+
+
+class _Compiler:
+    """One function on its way to units."""
+
+    def __init__(
+        self,
+        function: Function,
+        environment: Environment,
+        backend: Backend | None,
+        shapes: Mapping[str, Shape],
+    ) -> None:
+        self._function = function
+        self._environment = environment
+        self._backend = backend
+        self._shapes = shapes
+        self._mortal = may_be_dead(function)
+
+    def units(self, banned: Collection[str]) -> Iterator[Unit]:
+        """Every node, in units that can be run in this order."""
+        nodes = self._function.nodes
+        backend = self._backend
+        if backend is None:
+            yield from self._on_host(n for n in nodes.values() if n.op not in (ARG, CONST))
+            return
+        for group in partition(
+            self._function,
             lambda n: (
-                n.op not in banned and n.name not in mortal and backend.eligible(n, function.nodes)
+                n.op not in banned and n.name not in self._mortal and backend.eligible(n, nodes)
             ),
-            lambda nodes: backend.worth(nodes, function.nodes),
+            lambda chosen: backend.worth(chosen, nodes),
+        ):
+            if group.island:
+                yield from self._in_islands(group, backend)
+            else:
+                yield from self._on_host(group.nodes)
+
+    def _on_host(self, nodes: Iterable[Node]) -> Iterator[Unit]:
+        for node in nodes:
+            unit = host.unit(node, self._environment)
+            if node.name in self._mortal and node.op not in MERGES:
+                unit = replace(unit, kernel=alive_only(unit.kernel, len(node.dtypes)))
+            yield unit
+
+    def _in_islands(self, group: Group, backend: Backend) -> list[Unit]:
+        """A group as one island, or as several if the backend refuses it without saying why.
+
+        Either half of a group in running order is convex too.
+
+        Raises:
+            IslandRefused: the backend names ops that it can not take.
+        """
+        if not backend.worth(group.nodes, self._function.nodes):
+            return list(self._on_host(group.nodes))
+        try:
+            return [self._island(group, backend)]
+        except IslandRefused as refusal:
+            if refusal.ops or len(group.nodes) == 1:
+                raise
+            log.debug("%s: %d nodes refused: %s", self._function.name, len(group.nodes), refusal)
+        middle = len(group.nodes) // 2
+        units: list[Unit] = []
+        for half in (group.nodes[:middle], group.nodes[middle:]):
+            try:
+                units += self._in_islands(Group(True, half), backend)
+            except IslandRefused as refusal:
+                if refusal.ops:
+                    raise
+                units += self._on_host(half)
+        return units
+
+    def _island(self, group: Group, backend: Backend) -> Unit:
+        reads, gives = border(self._function, group)
+        inner = extract(self._function, group, reads, gives)
+        plan = _compile(inner, self._environment, None, {}, ())
+        island = Island(
+            inner,
+            tuple(self._shapes.get(v.node) for v in reads),
+            lambda *arrays: run(plan, arrays),
         )
-    units: list[Unit] = []
-    for group in groups:
-        if group.island and backend is not None:
-            units.append(_island(function, group, environment, backend, shapes))
-        else:
-            units.extend(_host(node, environment, mortal) for node in group.nodes)
-    return make_plan(function, units, constants)
-
-
-def _host(node: Node, environment: Environment, mortal: Collection[str]) -> Unit:
-    unit = host.unit(node, environment)
-    if node.name not in mortal or node.op in MERGES:
-        return unit
-    return replace(unit, kernel=alive_only(unit.kernel, len(node.dtypes)))
-
-
-def _runnable(function: Function) -> list[Node]:
-    return [n for n in function.nodes.values() if n.op not in (ARG, CONST)]
-
-
-def _island(
-    function: Function,
-    group: Group,
-    environment: Environment,
-    backend: Backend,
-    shapes: Mapping[str, Shape],
-) -> Unit:
-    reads, gives = border(function, group)
-    inner = extract(function, group, reads, gives)
-    plan = _compile(inner, environment, None, {}, ())
-    from servable.engine.run import run
-
-    island = Island(
-        inner,
-        tuple(shapes.get(v.node) for v in reads),
-        lambda *arrays: run(plan, arrays),
-    )
-    label = f"{group.nodes[0].name}..{group.nodes[-1].name} ({len(group.nodes)} nodes)"
-    return Unit(label, backend.name, backend.compile(island), reads, gives, single=False)
+        label = f"{group.nodes[0].name}..{group.nodes[-1].name} ({len(group.nodes)} nodes)"
+        return Unit(label, backend.name, backend.compile(island), reads, gives, single=False)

@@ -14,7 +14,7 @@ from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import blank, in_range, scalar, whole_axis
 from servable.ops.text import dims
-from servable.tensors import BOOL, Array
+from servable.tensors import Array
 
 
 def _transposed(x: Array, perm: Array) -> Any:
@@ -105,17 +105,15 @@ def pad(build: Build) -> Kernel:
     return lambda x, paddings: padded(x, _pairs(x, paddings, "Paddings", ""))
 
 
-def _pads_numbers(node: Node) -> bool:
-    # Of bools, OpenVINO pads with False whatever the value.
-    return node.attrs.get("T") is not BOOL
+def _fixed_borders(node: Node, nodes: Mapping[str, Node]) -> bool:
+    # Where the value is not constant, OpenVINO pads with zeros in other dtypes than float.
+    return _plain_borders(node, nodes) and constants(2)(node, nodes)
 
 
 @op(
     "PadV2",
     island=Island.LIGHT,
-    island_if=_pads_numbers,
-    island_among=_plain_borders,
-    int32=True,
+    island_among=_fixed_borders,
 )
 def pad_v2(build: Build) -> Kernel:
     """A border of one value."""

@@ -123,7 +123,7 @@ def sparse_tensor_dense_add(build: Build) -> Kernel:
                 f"Sparse tensor has an invalid index on dimension {d}: a_indices({row},{d}) ="
                 f" {int(indices[row, d])}, dense tensor shape: {_plain(b.shape)}"
             )
-        made = np.array(wide(b), order="C")
+        made: Array = np.array(wide(b), order="C")
         at(np.add)(made.reshape((-1, 1)), flat_places(indices, b.shape), wide(values)[:, None])
         return made.astype(b.dtype, copy=False)
 
@@ -228,7 +228,7 @@ def sparse_softmax(build: Build) -> Kernel:
         sizes = np.diff(starts, append=values.size)
         numbers = wide(values[places])
         powers = np.exp(numbers - np.repeat(np.fmax.reduceat(numbers, starts), sizes))
-        totals = np.add.reduceat(powers, starts)
-        return (powers / np.repeat(totals, sizes)).astype(values.dtype, copy=False)
+        made: Array = powers / np.repeat(np.add.reduceat(powers, starts), sizes)
+        return made.astype(values.dtype, copy=False)
 
     return kernel

@@ -10,50 +10,9 @@ import numpy as np
 from servable.errors import InvalidArgument
 from servable.ops.halves import wide
 from servable.ops.registry import Build, Kernel, op
-from servable.ops.sparse_support import check, group_starts, is_ordered, order
+from servable.ops.sparse_support import check, merged
 from servable.ops.text import dims
 from servable.tensors import Array
-
-
-def _merged(a: Array, b: Array) -> tuple[Array, Array]:
-    """Where the indices of the union of two tensors come from.
-
-    Returns:
-        for each index of the union its place in `a`, and its place in `b`; -1 where it
-        is not in it.
-    """
-    if not (is_ordered(a) and is_ordered(b)):
-        return _merged_as_they_come(a.tolist(), b.tolist())
-    # Of equal indices in one tensor, the first goes with the first of the other, and so on.
-    both = np.concatenate((_counted(a), _counted(b)))
-    places = order(both)
-    starts = group_starts(both[places])
-    ends = np.append(starts[1:], places.size)[: starts.size]
-    first = places[starts]
-    last = places[ends - 1]
-    from_a = np.where(first < len(a), first, -1)
-    from_b = np.where(last >= len(a), last - len(a), -1)
-    return from_a, from_b
-
-
-def _counted(indices: Array) -> Array:
-    """Ordered indices with one more column: which one among its equals each is."""
-    starts = group_starts(indices)
-    sizes = np.diff(starts, append=len(indices))
-    return np.column_stack((indices, np.arange(len(indices)) - np.repeat(starts, sizes)))
-
-
-def _merged_as_they_come(a: list[list[int]], b: list[list[int]]) -> tuple[Array, Array]:
-    """As `_merged` for indices in no order: always the smaller of the two that come next."""
-    pairs = []
-    i = j = 0
-    while i < len(a) and j < len(b):
-        take_a, take_b = a[i] <= b[j], b[j] <= a[i]
-        pairs.append((i if take_a else -1, j if take_b else -1))
-        i, j = i + take_a, j + take_b
-    pairs += [(k, -1) for k in range(i, len(a))] + [(-1, k) for k in range(j, len(b))]
-    merged = np.array(pairs, np.int64).reshape((-1, 2))
-    return merged[:, 0], merged[:, 1]
 
 
 def _picked(values: Array, places: Array) -> Array:
@@ -80,7 +39,7 @@ def sparse_add(build: Build) -> Kernel:
         thresh: Array,
     ) -> Any:  # fmt: skip
         _check_add((a, a_values, a_shape), (b, b_values, b_shape), thresh)
-        from_a, from_b = _merged(a, b)
+        from_a, from_b = merged(a, b)
         total = _picked(a_values, from_a) + _picked(b_values, from_b)
         # The magnitude of the smallest integer is not one of its own dtype.
         size = np.abs(total.astype(np.int64) if total.dtype.kind in "iu" else total)
@@ -163,7 +122,7 @@ def sparse_extreme(build: Build) -> Kernel:
                 f"Operands do not have the same ranks; got shapes: {' and '.join(texts)}"
             )
         _check_sizes(a_shape, b_shape)
-        from_a, from_b = _merged(a, b)
+        from_a, from_b = merged(a, b)
         made = ufunc(wide(_picked(a_values, from_a)), wide(_picked(b_values, from_b)))
         return _indices(a, b, from_a, from_b), made.astype(a_values.dtype, copy=False)
 

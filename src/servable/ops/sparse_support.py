@@ -58,8 +58,8 @@ def check_inside(indices: Array, shape: Array | Sequence[int]) -> None:
 
 def outside(indices: Array, shape: Array | Sequence[int]) -> Array:
     """Which rows of indices do not lie within the shape."""
-    wrong: Array = ((indices < 0) | (indices >= np.asarray(shape))).any(axis=1)
-    return wrong
+    wrong = (indices < 0) | (indices >= np.asarray(shape))
+    return np.asarray(wrong.any(axis=1))
 
 
 def check_ordered(indices: Array, shape: Array) -> None:
@@ -107,7 +107,13 @@ def order(indices: Array) -> Array:
 
 def is_ordered(indices: Array) -> bool:
     """Whether the rows ascend; equal ones may follow each other."""
-    return not _steps(indices)[0].any()
+    return ordered_count(indices) == len(indices)
+
+
+def ordered_count(indices: Array) -> int:
+    """How many rows from the front ascend; equal ones may follow each other."""
+    less = _steps(indices)[0]
+    return int(less.argmax()) + 1 if less.any() else len(indices)
 
 
 def group_starts(indices: Array) -> Array:
@@ -115,6 +121,47 @@ def group_starts(indices: Array) -> Array:
     if not len(indices):
         return np.zeros(0, np.int64)
     return np.flatnonzero(np.concatenate(([True], ~_steps(indices)[1])))
+
+
+def merged(a: Array, b: Array) -> tuple[Array, Array]:
+    """Where the indices of the union of two tensors come from.
+
+    Returns:
+        for each index of the union its place in `a`, and its place in `b`; -1 where it
+        is not in it.
+    """
+    if not (is_ordered(a) and is_ordered(b)):
+        return _merged_as_they_come(a.tolist(), b.tolist())
+    # Of equal indices in one tensor, the first goes with the first of the other, and so on.
+    both = np.concatenate((_counted(a), _counted(b)))
+    places = order(both)
+    starts = group_starts(both[places])
+    ends = np.append(starts[1:], places.size)[: starts.size]
+    first = places[starts]
+    last = places[ends - 1]
+    from_a = np.where(first < len(a), first, -1)
+    from_b = np.where(last >= len(a), last - len(a), -1)
+    return from_a, from_b
+
+
+def _counted(indices: Array) -> Array:
+    """Ordered indices with one more column: which one among its equals each is."""
+    starts = group_starts(indices)
+    sizes = np.diff(starts, append=len(indices))
+    return np.column_stack((indices, np.arange(len(indices)) - np.repeat(starts, sizes)))
+
+
+def _merged_as_they_come(a: list[list[int]], b: list[list[int]]) -> tuple[Array, Array]:
+    """As `merged` for indices in no order: always the smaller of the two that come next."""
+    pairs = []
+    i = j = 0
+    while i < len(a) and j < len(b):
+        take_a, take_b = a[i] <= b[j], b[j] <= a[i]
+        pairs.append((i if take_a else -1, j if take_b else -1))
+        i, j = i + take_a, j + take_b
+    pairs += [(k, -1) for k in range(i, len(a))] + [(-1, k) for k in range(j, len(b))]
+    merged = np.array(pairs, np.int64).reshape((-1, 2))
+    return merged[:, 0], merged[:, 1]
 
 
 def strides(shape: Sequence[int]) -> Array:

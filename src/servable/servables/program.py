@@ -18,6 +18,7 @@ from servable.graph.passes import expand, reduce
 from servable.graph.passes.freeze import Frozen, assigned_variables
 from servable.ops.registry import Body, Environment
 from servable.ops.resources import Resources
+from servable.savedmodel.assets import DIRECTORY as ASSETS
 from servable.savedmodel.reader import MetaGraph, SavedModel
 from servable.tensors import STRING, Array, DType, Signature
 
@@ -31,7 +32,8 @@ class Program:
         self._backend = backend
         self._nodes, self._library = import_graph(meta_graph.graph, meta_graph.op_defs)
         self._resources = Resources()
-        self._environment = Environment(self._resources, None, self._body)
+        assets = model.path / ASSETS
+        self._environment = Environment(self._resources, None, self._body, assets)
         # Until the signatures are known, any variable may be assigned.
         self._frozen: Frozen = lambda _: None
         self._compiling: set[str] = set()

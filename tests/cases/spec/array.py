@@ -85,7 +85,21 @@ raw_case("Placeholder", "not fed string", dtype=tf.string, shape=[2])
 
 for _note, _value in SAMPLES.items():
     if np.size(_value):
-        raw_case("Fill", _note, {"value": np.ravel(_value)[0:1].reshape(())}, dims=[2, 3])
+        raw_case("Fill", _note, {"value": np.ravel(_value)[-1:].reshape(())}, dims=[2, 3])
+
+
+@case("Fill")
+def filled_for_each_row():
+    sizes = RAW.Shape(input=feed(A))
+    first = RAW.StridedSlice(input=sizes, begin=[0], end=[1], strides=[1], shrink_axis_mask=1)
+    return RAW.Fill(dims=RAW.Pack(values=[first, 4]), value=1.5)
+
+
+@case("BroadcastTo")
+def broadcast_to_another():
+    return RAW.BroadcastTo(input=feed(A[:1]), shape=RAW.Shape(input=feed(A)))
+
+
 raw_case("Fill", "fed sizes", {"dims": np.array([2, 0, 3], I64), "value": F32(1)})
 raw_case("Fill", "scalar", {"dims": np.array([], I32), "value": F32(1)})
 raw_case("Fill", "one size", {"dims": I32(2), "value": F32(1)}, ranks=False)

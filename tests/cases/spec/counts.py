@@ -80,7 +80,17 @@ count("Sparse", "too few values", _sparse(VALUES[:2]))
 count("Sparse", "too few sizes", _sparse(shape=SHAPE[:1]))
 count("Sparse", "no sizes", _sparse(VALUES[:0], np.zeros((0, 0), I64), SHAPE[:0]))
 count("Sparse", "too many rows", _sparse(VALUES[:0], INDICES[:0], np.array([2**40, 4], I64)))
-for _splits in ([0, 7], [0, 0, 7, 7], [0], [], [1, 7], [0, 3], [0, 9], [0, 5, 3, 7], [0, 3, 3, 9, 7]):
+for _splits in (
+    [0, 7],
+    [0, 0, 7, 7],
+    [0],
+    [],
+    [1, 7],
+    [0, 3],
+    [0, 9],
+    [0, 5, 3, 7],
+    [0, 3, 3, 9, 7],
+):
     _bad = np.array(_splits, I64)
     count("Ragged", f"splits {_splits}", _ragged(splits=_bad))
 count("Ragged", "nothing", _ragged(VECTOR[:0], np.array([0, 0, 0], I64)))
@@ -106,9 +116,10 @@ for _kind, _fed in list(_FED.items())[1:]:
     for _binary in (False, True):
         bincount(_kind, f"binary {_binary}", _fed(), I64(8), binary_output=_binary)
         _some = _weights(_x, F32)
-        bincount(_kind, f"binary {_binary} with weights", _fed(), I64(8), _some, binary_output=_binary)
+        bincount(
+            _kind, f"binary {_binary} with weights", _fed(), I64(8), _some, binary_output=_binary
+        )
     bincount(_kind, "negative numbers", _fed(_x - 2), I64(8))
-    bincount(_kind, "other weights", _fed(), I64(8), _weights(_x, F32)[:2])
     bincount(_kind, "vector of sizes", _fed(), np.array([8], I64))
 bincount("Sparse", "vector", _sparse(VALUES[:2], INDICES[:2, 1:], SHAPE[1:]), I64(8))
 bincount("Sparse", "vector, binary", _sparse(VALUES[[0, 0]], INDICES[:2, 1:], SHAPE[1:]), I64(8),

@@ -78,6 +78,15 @@ raw_case("GatherV2", "strings in batches", _fed, axis=1, batch_dims=1)
 _fed = {"params": A, "indices": ints([1, 0], np.int16), "axis": I64(0)}
 raw_case("GatherV2", "int16", _fed, ranks=False)
 
+
+
+@case("GatherV2", dtype=tf.int32)
+@case("GatherV2", dtype=tf.int64)
+def picked_sizes(dtype):
+    sizes = RAW.Shape(input=feed(B), out_type=dtype)
+    return RAW.GatherV2(params=sizes, indices=[2, 0], axis=0)
+
+
 for _note, _value in SAMPLES.items():
     raw_case("GatherNd", _note, {"params": _value, "indices": ints([[1, 2], [0, 0]])}, tolerance=0)
     raw_case("GatherNd", f"{_note} rows", {"params": _value, "indices": ints([[1], [1]])})

@@ -1,8 +1,10 @@
 """Tensors put together, taken apart and sliced."""
 
 import numpy as np
-from record_cases import raw_case
+import tensorflow as tf
+from record_cases import case, feed, raw_case
 
+RAW = tf.raw_ops
 F32, I32, I64 = np.float32, np.int32, np.int64
 A = np.arange(6, dtype=F32).reshape(2, 3) + 0.5
 SAMPLES = {
@@ -125,6 +127,31 @@ for _times in ([1, 1], [2, 3], [0, 2], [-1, 1], [1]):
         raw_case("Tile", f"{_times}", _fed, ranks=False)
 raw_case("Tile", "scalar", {"input": F32(1), "multiples": np.array([], I32)}, ranks=False)
 
+
+
+@case("Tile", times=[2, 3])
+@case("Tile", times=[0, 1])
+def tiled_reshaped(times):
+    return RAW.Tile(input=RAW.Reshape(tensor=feed(A), shape=[3, -1]), multiples=times)
+
+
+def rows(x):
+    """The first size of a tensor, as exporters write it."""
+    sizes = RAW.Shape(input=x)
+    return RAW.StridedSlice(input=sizes, begin=[0], end=[1], strides=[1], shrink_axis_mask=1)
+
+
+@case("Tile")
+def tiled_for_each_row():
+    x = feed(A)
+    return RAW.Tile(input=tf.constant(A[:1]), multiples=RAW.Pack(values=[rows(x), 1])), x
+
+
+@case("StridedSlice")
+def a_size():
+    return rows(feed(A))
+
+
 _STRIDED = ("begin", "end", "strides")
 _MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 B = np.arange(24, dtype=F32).reshape(2, 3, 4)
@@ -161,6 +188,8 @@ for _note, _begin, _end, _strides, _masks in (
     ("new axis behind an ellipsis", [0, 0], [0, 0], [1, 1], (0, 0, 0b1, 0b10)),
     ("new axis before an ellipsis", [0, 0], [0, 0], [1, 1], (0, 0, 0b10, 0b1)),
     ("two new axes around", [0, 0, 0], [0, 0, 0], [1, 1, 1], (0, 0, 0b10, 0b101)),
+    ("first of all", [0, 0], [0, 1], [1, 1], (0b1, 0b1, 0, 0, 0b10)),
+    ("last of all", [0, -1], [0, 0], [1, 1], (0b1, 0b1, 0, 0, 0b10)),
     ("index", [1, 0], [2, 2], [1, 1], (0, 0, 0, 0, 0b1)),
     ("negative index", [-1, -2, -3], [0, 0, 0], [1, 1, 1], (0, 0, 0, 0, 0b110)),
     ("all indices", [1, 2, 3], [2, 3, 4], [1, 1, 1], (0, 0, 0, 0, 0b111)),

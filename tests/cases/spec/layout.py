@@ -57,7 +57,9 @@ for _pads in (
         raw_case("PadV2", f"{_pads}", {**_fed, "constant_values": F32(7)}, ranks=False)
 raw_case("Pad", "scalar", {"input": F32(1)}, paddings=np.zeros((0, 2), I32))
 raw_case("Pad", "nothing", {"input": A[:0]}, paddings=[[1, 1], [0, 0]])
-raw_case("PadV2", "constant", {"input": A}, paddings=[[1, 0], [0, 2]], constant_values=-1.5)
+for _note in ("float", "int32", "int64", "bool", "double"):
+    _fixed = {"paddings": [[1, 0], [0, 2]], "constant_values": SAMPLES[_note][1, 2]}
+    raw_case("PadV2", f"constant {_note}", {"input": SAMPLES[_note]}, tolerance=0, **_fixed)
 _fed = {"input": A, "paddings": ints([[1, 0], [0, 0]]), "constant_values": A[0, :1]}
 raw_case("PadV2", "value in a vector", _fed, ranks=False)
 
@@ -168,6 +170,11 @@ for _axis in (-1, 0, 1, 2):
         off_value=0.0,
         axis=_axis,
     )
+for _note in ("float", "int32", "bool"):
+    _fixed = {"depth": 3, "on_value": SAMPLES[_note][1, 2], "off_value": SAMPLES[_note][0, 1]}
+    raw_case("OneHot", f"constant {_note}", {"indices": ints([0, 2, 5, -1])}, tolerance=0, **_fixed)
+    _fed = {"indices": ints([1, 0]), "on_value": SAMPLES[_note][1, 2]}
+    raw_case("OneHot", f"fed {_note}", _fed, depth=2, off_value=SAMPLES[_note][0, 0], tolerance=0)
 _one_hot("scalar", I64(1), 2, F32(1), F32(0))
 _one_hot("no depth", ints([0]), 0, F32(1), F32(0))
 _one_hot("nothing", ints([]), 2, F32(1), F32(0))

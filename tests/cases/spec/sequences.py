@@ -84,7 +84,7 @@ def _parse(
         "serialized": feed(np.array(examples, object), shape=known),
         "debug_name": np.array(names, object),
         "context_dense_defaults": [
-            tf.constant(np.array(d, DTYPES[TYPES[k]])) for d, k in zip(given, dense)
+            tf.constant(np.array(d, DTYPES[TYPES[k]])) for d, k in zip(given, dense, strict=True)
         ],
         "Ncontext_sparse": len(sparse),
         "Nfeature_list_sparse": len(list_sparse),
@@ -121,47 +121,52 @@ def _parse(
 KEYS = ["f", "i", "b"]
 OPS = {1: "ParseSequenceExample", 2: "ParseSequenceExampleV2"}
 
-for _version, _op in OPS.items():
-    for _batch in BATCHES:
+# Both versions share their code: the first sees every batch, the second a few.
+PAIRS = [(1, b) for b in BATCHES] + [(2, b) for b in ("uneven", "missing", "none")]
 
-        @case(_op, batch=_batch, version=_version)
-        def context_sparse(batch, version):
-            return _parse(BATCHES[batch], sparse=KEYS, version=version)
+for _version, _batch in PAIRS:
+    _op = OPS[_version]
 
-        @case(_op, batch=_batch, version=_version)
-        def list_sparse(batch, version):
-            return _parse(BATCHES[batch], list_sparse=KEYS, version=version)
+    @case(_op, batch=_batch, version=_version)
+    def context_sparse(batch, version):
+        return _parse(BATCHES[batch], sparse=KEYS, version=version)
 
-        @case(_op, batch=_batch, version=_version)
-        def context_dense(batch, version):
-            return _parse(
-                BATCHES[batch], dense=KEYS, shapes=[[2], [], [1, 2]], version=version,
-                defaults=[[8.0, 9.0], 4, [[b"d", b"e"]]],
-            )  # fmt: skip
+    @case(_op, batch=_batch, version=_version)
+    def list_sparse(batch, version):
+        return _parse(BATCHES[batch], list_sparse=KEYS, version=version)
 
-        @case(_op, batch=_batch, version=_version)
-        def context_dense_required(batch, version):
-            return _parse(BATCHES[batch], dense=["f"], shapes=[[2]], version=version)
+    @case(_op, batch=_batch, version=_version)
+    def context_dense(batch, version):
+        return _parse(
+            BATCHES[batch], dense=KEYS, shapes=[[2], [], [1, 2]], version=version,
+            defaults=[[8.0, 9.0], 4, [[b"d", b"e"]]],
+        )  # fmt: skip
 
-        @case(_op, batch=_batch, version=_version)
-        @case(_op, batch=_batch, version=_version, missing=KEYS)
-        def list_dense(batch, version, missing=()):
-            return _parse(
-                BATCHES[batch], list_dense=KEYS, list_shapes=[[2], [], [1]], missing=missing,
-                version=version,
-            )  # fmt: skip
+    @case(_op, batch=_batch, version=_version)
+    def context_dense_required(batch, version):
+        return _parse(BATCHES[batch], dense=["f"], shapes=[[2]], version=version)
+
+    @case(_op, batch=_batch, version=_version)
+    @case(_op, batch=_batch, version=_version, missing=KEYS)
+    def list_dense(batch, version, missing=()):
+        return _parse(
+            BATCHES[batch], list_dense=KEYS, list_shapes=[[2], [], [1]], missing=missing,
+            version=version,
+        )  # fmt: skip
 
 
-for _batch in BATCHES:
-    for _split in (tf.int32, tf.int64):
+for _batch, _split in (
+    ("full", tf.int64), ("uneven", tf.int32), ("uneven", tf.int64), ("none", tf.int32),
+    ("wrong", tf.int64),
+):  # fmt: skip
 
-        @case("ParseSequenceExampleV2", batch=_batch, split=_split)
-        def context_ragged(batch, split):
-            return _parse(BATCHES[batch], ragged=KEYS, split=split)
+    @case("ParseSequenceExampleV2", batch=_batch, split=_split)
+    def context_ragged(batch, split):
+        return _parse(BATCHES[batch], ragged=KEYS, split=split)
 
-        @case("ParseSequenceExampleV2", batch=_batch, split=_split)
-        def list_ragged(batch, split):
-            return _parse(BATCHES[batch], list_ragged=KEYS, split=split)
+    @case("ParseSequenceExampleV2", batch=_batch, split=_split)
+    def list_ragged(batch, split):
+        return _parse(BATCHES[batch], list_ragged=KEYS, split=split)
 
 
 for _data in (FULL, UNEVEN, BARE):
@@ -217,15 +222,16 @@ STRANGE = {
     "row of nothing": _raw(PACKED, [b"", PACKED]),
     "row of an empty list": _raw(PACKED, [b"\x12\x00", PACKED]),
     "row of another empty list": _raw(PACKED, [b"\x1a\x00", PACKED]),
-    "unknown field in list": _field(
-        2, _field(1, _field(1, b"f") + _field(2, _field(3, b"ab")))
-    ),
+    "unknown field in list": _field(2, _field(1, _field(1, b"f") + _field(2, _field(3, b"ab")))),
 }
 for _name in STRANGE:
 
     @case("ParseSequenceExampleV2", name=_name)
     def strange(name):
         return _parse([STRANGE[name]], sparse=["f"], list_sparse=["f"])
+
+
+for _name in ("bytes after list", "rows", "row of nothing", "row of an empty list"):
 
     @case("ParseSequenceExampleV2", name=_name)
     def strange_dense(name):
@@ -283,7 +289,7 @@ def _single(
         context_sparse_keys=list(sparse), context_dense_keys=list(dense),
         feature_list_sparse_keys=list(list_sparse), feature_list_dense_keys=list(list_dense),
         context_dense_defaults=[
-            tf.constant(np.array(d, DTYPES[TYPES[k]])) for d, k in zip(given, dense)
+            tf.constant(np.array(d, DTYPES[TYPES[k]])) for d, k in zip(given, dense, strict=True)
         ],
         debug_name=name if isinstance(name, str) else "",
         context_sparse_types=[TYPES[k] for k in sparse],
@@ -318,6 +324,9 @@ for _name in SINGLES:
     @case("ParseSingleSequenceExample", name=_name)
     def single_sparse(name):
         return _single(SINGLES[name], sparse=["f"], list_sparse=["f"])
+
+
+for _name in ("full", "uneven", "bare", "wrong", "rows", "row of nothing", "partial float"):
 
     @case("ParseSingleSequenceExample", name=_name)
     def single_dense(name):

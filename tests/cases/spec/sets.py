@@ -25,7 +25,9 @@ DENSE_CUBE = np.array([[[4, 5], [5, 5]], [[1, 2], [6, 7]]])
 
 def _as(values, dtype):
     if dtype is object:
-        names = [b"%c" % (97 + v) if v % 3 else b"" if v % 2 else b"\xff%d" % v for v in values.flat]
+        names = [
+            b"%c" % (97 + v) if v % 3 else b"" if v % 2 else b"\xff%d" % v for v in values.flat
+        ]
         return np.array([*names, None], object)[:-1].reshape(values.shape)
     return values.astype(dtype)
 
@@ -49,9 +51,17 @@ size("no rows", NONE, VALUES[:0], np.array([0, 4], I64))
 for _validate in (True, False):
     _is = f"validated {_validate}: "
     size(_is + "unordered", UNORDERED, VALUES, SHAPE, validate_indices=_validate)
-    size(_is + "rows that come again", INDICES[[0, 3, 1, 2, 4]], VALUES, SHAPE, validate_indices=_validate)
+    size(
+        _is + "rows that come again",
+        INDICES[[0, 3, 1, 2, 4]],
+        VALUES,
+        SHAPE,
+        validate_indices=_validate,
+    )
     size(_is + "outside", np.array([[0, 9]], I64), VALUES[:1], SHAPE, validate_indices=_validate)
-    size(_is + "outside rows", np.array([[3, 0]], I64), VALUES[:1], SHAPE, validate_indices=_validate)
+    size(
+        _is + "outside rows", np.array([[3, 0]], I64), VALUES[:1], SHAPE, validate_indices=_validate
+    )
 size("repeated", INDICES[[0, 0]], VALUES[:2], SHAPE)
 size("negative", -INDICES[1:2], VALUES[:1], SHAPE)
 size("vector", INDICES[:3, 1:], VALUES[:3], SHAPE[1:], ranks=False)
@@ -94,16 +104,28 @@ def mixed(note, operation, a, indices, values, shape, *, ranks=True, **more):
 
 for _operation in OPERATIONS:
     mixed(f"{_operation}", _operation, A, INDICES, VALUES, SHAPE)
-    mixed(f"{_operation} of strings", _operation, _as(A, object), INDICES, _as(VALUES, object), SHAPE)
+    mixed(
+        f"{_operation} of strings", _operation, _as(A, object), INDICES, _as(VALUES, object), SHAPE
+    )
     mixed(f"{_operation} of cubes", _operation, DENSE_CUBE, CUBE, CUBE_VALUES, CUBE_SHAPE)
     mixed(f"{_operation} with nothing", _operation, A, NONE, VALUES[:0], SHAPE)
 for _dtype in DTYPES[:-1]:
-    mixed(f"of {np.dtype(_dtype).name}", "union", _as(A, _dtype), INDICES, _as(VALUES, _dtype), SHAPE)
+    mixed(
+        f"of {np.dtype(_dtype).name}", "union", _as(A, _dtype), INDICES, _as(VALUES, _dtype), SHAPE
+    )
 for _validate in (True, False):
     _is = f"validated {_validate}: "
     mixed(_is + "ordered", "union", A, INDICES, VALUES, SHAPE, validate_indices=_validate)
     mixed(_is + "unordered", "union", A, UNORDERED, VALUES, SHAPE, validate_indices=_validate)
-    mixed(_is + "outside", "union", A, np.array([[0, 9]], I64), VALUES[:1], SHAPE, validate_indices=_validate)
+    mixed(
+        _is + "outside",
+        "union",
+        A,
+        np.array([[0, 9]], I64),
+        VALUES[:1],
+        SHAPE,
+        validate_indices=_validate,
+    )
 mixed("other rows", "union", A[:2], INDICES, VALUES, SHAPE, ranks=False)
 mixed("vector", "union", A[0], INDICES, VALUES, SHAPE, ranks=False)
 mixed("sparse vector", "union", A[0], INDICES[:3, 1:], VALUES[:3], SHAPE[1:], ranks=False)
@@ -127,7 +149,9 @@ for _operation in OPERATIONS:
     sparse(f"{_operation} with nothing", _operation, ONE, (NONE, VALUES[:0], SHAPE))
     sparse(f"{_operation} with nothing in front", _operation, (NONE, VALUES[:0], SHAPE), ONE)
 for _dtype in DTYPES[:-1]:
-    sparse(f"of {np.dtype(_dtype).name}", "union", *[(i, _as(v, _dtype), s) for i, v, s in (ONE, TWO)])
+    sparse(
+        f"of {np.dtype(_dtype).name}", "union", *[(i, _as(v, _dtype), s) for i, v, s in (ONE, TWO)]
+    )
 for _validate in (True, False):
     _is = f"validated {_validate}: "
     sparse(_is + "ordered", "union", ONE, TWO, validate_indices=_validate)

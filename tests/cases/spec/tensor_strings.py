@@ -70,9 +70,7 @@ for _name in ODD:
 
     @case("ParseTensor", name=_name)
     def parse_odd(name):
-        return RAW.ParseTensor(
-            serialized=feed(np.array(ODD[name], object)), out_type=tf.float32
-        )
+        return RAW.ParseTensor(serialized=feed(np.array(ODD[name], object)), out_type=tf.float32)
 
 
 @case("ParseTensor")
@@ -87,7 +85,7 @@ def _json(inner):
 
 
 def _list(kind, *values):
-    return _json('{"%s":{"value":[%s]}}' % (kind, ",".join(values)))
+    return _json('{"' + kind + '":{"value":[' + ",".join(values) + "]}}")
 
 
 JSON = [
@@ -105,7 +103,8 @@ JSON = [
     _list("floatList", "1", "2.5", '"NaN"', '"-Infinity"', '"3"', "-0", "1e-3", '"1e5"'),
     _list("float_list", "1"), _list("floatList", '"Infinity"', '" 1"', '"inf"'),
     _list("floatList", "1e39"), _list("floatList", "true"), _list("floatList", '"x"'),
-    _list("floatList", "NaN"), _list("floatList", "[1,[2]]", "3", "[]"), _list("floatList", "null", "1"),
+    _list("floatList", "NaN"), _list("floatList", "[1,[2]]", "3", "[]"),
+    _list("floatList", "null", "1"),
     _list("int64List", "1", '"-2"', "1.0", "1e2", '"1.0"', '"1e3"', "9007199254740993"),
     _list("int64_list", "9223372036854775807", '"-9223372036854775808"'),
     _list("int64List", '"9223372036854775808"'), _list("int64List", "1.5"),
@@ -126,4 +125,6 @@ for _text in JSON:
 case("DecodeJSONExample", text=JSON[0])(
     lambda text: RAW.DecodeJSONExample(json_examples=feed([[text], [JSON[5]]]))
 )
-case("DecodeJSONExample", text=JSON[0])(lambda text: RAW.DecodeJSONExample(json_examples=feed(text)))
+case("DecodeJSONExample", text=JSON[0])(
+    lambda text: RAW.DecodeJSONExample(json_examples=feed(text))
+)

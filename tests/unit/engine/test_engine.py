@@ -109,16 +109,28 @@ def test_ops_that_a_backend_refuses_go_to_the_host_and_the_rest_stays() -> None:
     assert run(plan, [np.array([-2, 3], np.float32)])[0].tolist() == [-2.0, -3.0]
 
 
-def test_a_backend_that_refuses_without_a_reason_is_left_alone() -> None:
-    class Refusing(NullBackend):
-        def compile(self, island: Island) -> Kernel:
-            del island
-            raise IslandRefused("no reason")
+class Unwilling(NullBackend):
+    """Refuses islands with Abs, and does not say why."""
 
-    plan = compile_function(
-        chain(node("a", "Neg", "x")), ENVIRONMENT, backend=Refusing(lambda _: True)
-    )
-    assert [s.unit.backend for s in plan.steps] == ["host"]
+    def compile(self, island: Island) -> Kernel:
+        if any(n.op == "Abs" for n in island.function.nodes.values()):
+            raise IslandRefused("no reason")
+        return super().compile(island)
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_what_a_backend_refuses_without_a_reason_is_found_and_goes_to_the_host(place: int) -> None:
+    names = "abcdefg"
+    nodes = [
+        node(name, "Abs" if i == place else "Neg", names[i - 1] if i else "x")
+        for i, name in enumerate(names)
+    ]
+    plan = compile_function(chain(*nodes), ENVIRONMENT, backend=Unwilling(lambda _: True))
+    hosts = [s.unit.label for s in plan.steps if s.unit.backend == "host"]
+    assert hosts == [names[place]]
+    alone = compile_function(chain(*nodes), ENVIRONMENT)
+    x = np.array([-2, 3], np.float32)
+    assert run(plan, [x])[0].tolist() == run(alone, [x])[0].tolist()
 
 
 def test_all_ops_outside_the_list_are_named_at_once() -> None:
