@@ -32,9 +32,7 @@ def series(g: Function) -> list[float]:
     values = [g(t) for t in nodes]
     found = []
     for j in range(POINTS):
-        terms = (
-            v * mp.cos(mp.pi * j * (k + mp.mpf(1) / 2) / POINTS) for k, v in enumerate(values)
-        )
+        terms = (v * mp.cos(mp.pi * j * (k + mp.mpf(1) / 2) / POINTS) for k, v in enumerate(values))
         found.append(mp.fsum(terms) * (1 if j == 0 else 2) / POINTS)
     largest = max(abs(c) for c in found)
     kept = [j for j, c in enumerate(found) if abs(c) > SMALLEST * largest]

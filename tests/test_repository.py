@@ -90,6 +90,13 @@ def test_generated_modules_are_what_the_protos_give() -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def test_the_list_of_ops_in_the_docs_is_the_register() -> None:
+    checked = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"], check=False
+    )
+    assert checked.returncode == 0, "docs/ops.md is stale: make format writes it"
+
+
 @pytest.mark.parametrize("verb", sorted(main.commands))
 def test_every_command_is_shown_in_the_readme_or_the_docs(verb: str) -> None:
     pages = [page("README.md"), *(f.read_text() for f in sorted((ROOT / "docs").glob("*.md")))]

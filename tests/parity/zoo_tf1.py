@@ -14,11 +14,15 @@ METHODS = "tensorflow/serving/"
 
 @contextlib.contextmanager
 def session(resources=False):
-    """A graph and a session, with reference variables unless resources are asked for."""
-    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as opened:
-        graph.seed = 7
-        with v1.variable_scope("", use_resource=resources):
-            yield opened
+    """A graph and a session as TensorFlow 1 had them: Switch, Merge, reference variables."""
+    v1.disable_control_flow_v2()
+    try:
+        with tf.Graph().as_default() as graph, v1.Session(graph=graph) as opened:
+            graph.seed = 7
+            with v1.variable_scope("", use_resource=resources):
+                yield opened
+    finally:
+        v1.enable_control_flow_v2()
 
 
 def signature(inputs, outputs, method="predict"):
@@ -60,10 +64,10 @@ def tf1_partitioned(folder):
     with session() as opened:
         ids = v1.placeholder(I64, [None], "ids")
         pieces = v1.fixed_size_partitioner(3)
-        table = v1.get_variable("table", initializer=normal(20, 6), partitioner=pieces)
-        kernel = v1.get_variable(
-            "kernel", initializer=normal(6, 4), partitioner=v1.fixed_size_partitioner(2, axis=1)
-        )
+        start = v1.random_normal_initializer(seed=3)
+        table = v1.get_variable("table", [20, 6], initializer=start, partitioner=pieces)
+        halves = v1.fixed_size_partitioner(2, axis=1)
+        kernel = v1.get_variable("kernel", [6, 4], initializer=start, partitioner=halves)
         rows = v1.nn.embedding_lookup(table, ids, partition_strategy="div")
         strided = v1.nn.embedding_lookup(list(table), ids % 18, partition_strategy="mod")
         outputs = {"rows": rows, "mod": strided, "out": tf.matmul(rows, tf.convert_to_tensor(kernel))}
@@ -198,7 +202,6 @@ def tf1_estimator(folder):
 @model()
 def tf1_control_flow(folder):
     """while_loop and cond of TensorFlow 1: Switch, Merge, Enter, Exit, nested."""
-    v1.disable_control_flow_v2()
     with session() as opened:
         x = v1.placeholder(F32, [None, 3], "x")
         limit = v1.placeholder(tf.int32, [], "limit")
@@ -232,7 +235,6 @@ def tf1_control_flow(folder):
             "scanned": scanned,
         }
         save(folder, opened, {"serving_default": signature({"x": x, "limit": limit}, outputs)})
-    v1.enable_control_flow_v2()
     return [
         Call("serving_default", {"x": normal(n, 3), "limit": np.int32(m)})
         for n, m in ((1, 4), (3, 7), (2, 0))
@@ -242,7 +244,6 @@ def tf1_control_flow(folder):
 @model()
 def tf1_lstm(folder):
     """A dynamic LSTM with sequence lengths, as a while loop of TensorFlow 1."""
-    v1.disable_control_flow_v2()
     with session() as opened:
         x = v1.placeholder(F32, [None, None, 4], "x")
         lengths = v1.placeholder(tf.int32, [None], "lengths")
@@ -266,19 +267,10 @@ def tf1_lstm(folder):
             lambda i, *_: i < steps,
             step,
             (tf.constant(0), zeros, zeros, tf.TensorArray(F32, steps)),
-            shape_invariants=(
-                tf.TensorShape([]),
-                tf.TensorShape([None, 6]),
-                tf.TensorShape([None, 6]),
-                None,
-            )
-            if False
-            else None,
         )
         outputs = {"c": c, "h": h, "outputs": tf.transpose(said.stack(), [1, 0, 2])}
         inputs_ = {"x": x, "lengths": lengths}
         save(folder, opened, {"serving_default": signature(inputs_, outputs)})
-    v1.enable_control_flow_v2()
     return [
         Call("serving_default", {"x": normal(n, t, 4), "lengths": integers(t, n, seed=3) + 1})
         for n, t in ((1, 3), (3, 6))
@@ -290,16 +282,16 @@ def tf1_meta_graphs(folder):
     """Several MetaGraphs by tags over the same variables."""
     builder = v1.saved_model.Builder(str(folder))
     value = normal(4, 4)
-    for number, tags in enumerate((["serve"], ["serve", "gpu"], ["train"])):
+    for number, tags in enumerate((("serve",), ("serve", "gpu"), ("train",))):
         with session() as opened:
             x = v1.placeholder(F32, [None, 4], "x")
             y = tf.matmul(x, variable("w", value)) * (number + 1.0)
             opened.run(v1.global_variables_initializer())
             signatures = {"serving_default": signature({"x": x}, {"y": y})}
             if number == 0:
-                builder.add_meta_graph_and_variables(opened, tags, signatures)
+                builder.add_meta_graph_and_variables(opened, list(tags), signatures)
             else:
-                builder.add_meta_graph(tags, signatures)
+                builder.add_meta_graph(list(tags), signatures)
     builder.save()
     return [
         Call("serving_default", {"x": normal(2, 4)}, tags)

@@ -1,7 +1,7 @@
 """Bessel functions of orders 0 and 1, in float64.
 
 Every function takes and returns arrays; NaN gives NaN. Relative errors are below 1e-13
-away from zeros.
+away from zeros. At infinity, and outside the domain, they answer as TensorFlow does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def i(order: int, x: Array, *, scaled: bool) -> Any:
 def _times_exp(x: Array, exponent: Array) -> Any:
     """The product with an exponential that may overflow where the product does not."""
     half = np.exp(exponent / 2)
-    return np.where(np.isinf(exponent), np.exp(exponent), x * half * half)
+    return x * half * half
 
 
 def k(order: int, x: Array, *, scaled: bool) -> Any:
@@ -42,7 +42,7 @@ def k(order: int, x: Array, *, scaled: bool) -> Any:
         near * np.exp(np.minimum(x, 2)) if scaled else near,
         far if scaled else _times_exp(far, -x),
     )
-    return np.where(x < 0, np.nan, np.where(x == 0, np.inf, found))
+    return np.where(x <= 0, np.inf, found)
 
 
 def j(order: int, x: Array) -> Any:
@@ -59,7 +59,7 @@ def y(order: int, x: Array) -> Any:
     log = 2 / np.pi * np.log(x / 2) * _j_near(order, x)
     near = over(f"y{order}", x * x, 0, 64) / x**order + log
     found = np.where(x < 8, near, p * sine + q * cosine)
-    return np.where(x < 0, np.nan, np.where(x == 0, -np.inf, found))
+    return np.where(x < 0, -np.inf, found)
 
 
 def _j_near(order: int, x: Array) -> Any:
@@ -72,5 +72,5 @@ def _far(order: int, x: Array) -> tuple[Array, Array, Array, Array]:
     square = (8 / x) ** 2
     p = root * over(f"p{order}", square, 0, 1)
     q = root * over(f"q{order}", square, 0, 1) / x
-    angle = np.where(np.isinf(x), 0, x) - (2 * order + 1) * np.pi / 4
+    angle = x - (2 * order + 1) * np.pi / 4
     return p, q, np.cos(angle), np.sin(angle)

@@ -159,7 +159,7 @@ def expint(x: Array) -> Any:
     middle = over("expint_6_24", u, 1 / 24, 1 / 6)
     far = over("expint_24_inf", u, 0, 1 / 24)
     outer = np.exp(x) * u * np.where(x < 24, middle, far)
-    return np.where(x < 6, near, np.where(np.isinf(x), x, outer))
+    return np.where(x < 6, near, outer)
 
 
 def spence(x: Array) -> Any:
@@ -170,4 +170,4 @@ def spence(x: Array) -> Any:
     logs = np.where(y == 0, 0, np.log(y) * np.log1p(-y))
     found = np.where(y < 0.5, np.pi**2 / 6 - logs - found, found)
     found = np.where(x > 2, -found - np.log(x) ** 2 / 2, found)
-    return np.where(x < 0, np.nan, found)
+    return np.where((x < 0) | np.isinf(x), np.nan, found)

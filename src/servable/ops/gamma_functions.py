@@ -51,7 +51,8 @@ def lgamma(x: Array) -> Any:
     found = np.where(np.isinf(y), np.inf, found - np.log(product))
     # Gamma's reflection; a whole number has no sine.
     sine = np.abs(np.sin(np.pi * (x - np.rint(x))))
-    return np.where(x < 0.5, np.log(np.pi / sine) - found, found)
+    reflected = np.where(np.isinf(x), np.inf, np.log(np.pi / sine) - found)
+    return np.where(x < 0.5, reflected, found)
 
 
 def digamma(x: Array) -> Any:
@@ -80,16 +81,19 @@ def zeta(x: Array, q: Array) -> Any:
         total = total + (q + step) ** -x
     w = q + _SHIFT
     power = w**-x
-    total = total + power * (w / (x - 1) + 0.5)
+    tail = power * (w / (x - 1) + 0.5)
     factor = x
     for k, coefficient in enumerate(_EULER_MACLAURIN):
         power = power / w
-        total = total + coefficient * factor * power
+        tail = tail + coefficient * factor * power
         power = power / w
         factor = factor * (x + 2 * k + 1) * (x + 2 * k + 2)
-    whole = q == np.floor(q)
-    total = np.where(q <= 0, np.where(whole, np.inf, np.where(x == np.floor(x), total, np.nan)), total)
-    return np.where(x == 1, np.inf, np.where(x < 1, np.nan, total))
+    found = total + np.where(np.isinf(x) | np.isinf(q), 0, tail)
+    # A term of a negative number to a power that is not whole, and a pole.
+    found = np.where((q <= 0) & (x != np.floor(x)), np.nan, found)
+    pole = (q <= 0) & (q == np.floor(q))
+    found = np.where(pole, np.where(np.isinf(x) | (np.fmod(x, 2) == 0), np.inf, np.nan), found)
+    return np.where(x == 1, np.inf, np.where(x > 1, found, np.nan))
 
 
 def polygamma(n: Array, x: Array) -> Any:
@@ -122,10 +126,11 @@ def _incomplete(a: Array, x: Array, *, upper: bool) -> Any:
         lower[fraction] = rest
     else:
         lower[fraction] = 1 - rest
-    limits = np.where(x == 0, float(upper), np.where(np.isposinf(x), float(not upper), np.nan))
-    limits = np.where(np.isposinf(a) & np.isfinite(x), float(upper), limits)
-    outside = (a <= 0) | (x < 0) | np.isnan(a) | np.isnan(x)
-    return np.where(inside, lower, np.where(outside, np.nan, limits))
+    at_infinity = np.where(np.isinf(a) & ~np.isinf(x), float(upper), float(not upper))
+    at_infinity = np.where(np.isinf(a) & np.isinf(x), 0.0, at_infinity)
+    defined = (a > 0) & (x >= 0)
+    found = np.where(inside, lower, np.where(defined, at_infinity, np.nan))
+    return np.where(x == 0, np.where(defined, 1.0, np.nan) if upper else 0.0, found)
 
 
 def _prefactor(a: Array, x: Array) -> Any:
@@ -178,8 +183,8 @@ def betainc(a: Array, b: Array, x: Array) -> Any:
     ):
         value = _beta_fraction(first[part], second[part], y[part])
         found[part] = value if first is a else 1 - value
-    edge = np.where((x == 0) | (x == 1), x, np.nan)
-    return np.where(inside, found, np.where((a > 0) & (b > 0), edge, np.nan))
+    at_edge = ((x == 0) | (x == 1)) & ~((a <= 0) | (b <= 0))
+    return np.where(at_edge, x, found)
 
 
 def _beta_fraction(a: Array, b: Array, x: Array) -> Any:

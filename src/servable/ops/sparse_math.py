@@ -148,9 +148,9 @@ def _divided(x: Array, y: Array) -> Array:
         "SparseDenseCwiseDiv cannot divide by zero,but input dense tensor contains zero",
     )
     if x.dtype.kind not in "iu":
-        return np.true_divide(x, y)
+        return np.asarray(np.true_divide(x, y))
     # Towards zero, as in C: what is left after the remainder divides without one.
-    return np.floor_divide(x - np.fmod(x, y), y)
+    return np.asarray(np.floor_divide(x - np.fmod(x, y), y))
 
 
 _ELEMENTWISE: Mapping[str, Callable[..., Array]] = {

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from servable.engine.backends.openvino_shapes import images_fit
 from servable.engine.compile import Island as IslandToCompile
 from servable.engine.compile import IslandRefused
 from servable.graph.exporter import export_graph
@@ -194,7 +195,7 @@ class _IslandKernel:
         except IslandRefused as refusal:
             log.debug("island refused for shapes %s: %s", shapes, refusal)
             return False
-        return True
+        return images_fit(self._probe)
 
     def _for_ranks(self, ranks: tuple[int, ...]) -> _Compiled | None:
         if ranks not in self._by_rank:

@@ -1,0 +1,43 @@
+"""What OpenVINO's shape inference lets pass and TensorFlow refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+
+def images_fit(model: ov.Model) -> bool:
+    """Whether every transposed convolution makes an image that its input can come from.
+
+    OpenVINO makes one of the size that is asked for from any input, by cutting off or
+    filling up with zeros; TensorFlow refuses an input that the convolution of such an
+    image would not have made. Sizes that the model leaves open count as fitting.
+    """
+    return all(
+        _fits(node)
+        for node in model.get_ops()
+        if node.get_type_name() == "ConvolutionBackpropData" and len(node.inputs()) > 2
+    )
+
+
+def _fits(node: Any) -> bool:
+    given, filters, made = (
+        place.get_partial_shape() for place in (node.input(0), node.input(1), node.output(0))
+    )
+    if any(shape.is_dynamic for shape in (given, filters, made)):
+        return True
+    attrs = node.get_attributes()
+    same = attrs["auto_pad"].startswith("same")
+    for d, stride in enumerate(attrs["strides"]):
+        size = made[d + 2].get_length()
+        if same:
+            places = -(-size // stride)
+        else:
+            reach = (filters[d + 2].get_length() - 1) * attrs["dilations"][d] + 1
+            around = attrs["pads_begin"][d] + attrs["pads_end"][d]
+            places = (size + around - reach) // stride + 1
+        if places != given[d + 2].get_length():
+            return False
+    return True
