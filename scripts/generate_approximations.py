@@ -1,9 +1,9 @@
 """Make src/servable/ops/approximations.json: Chebyshev series of special functions.
 
 Run it with a Python that has mpmath: `python scripts/generate_approximations.py`. Each
-series is of a smooth function g(t) on [-1, 1], from which `ops/bessel.py` and
-`ops/error_functions.py` make the function that is meant; the formulas here and there
-belong together.
+series is of a smooth function g(t) on [-1, 1], from which `ops/bessel.py`,
+`ops/error_functions.py` and `ops/gamma_functions.py` make the function that is meant;
+the formulas here and there belong together.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ def tables() -> dict[str, list[float]]:
         "erfc": beyond(0.5, lambda x: mp.exp(x * x) * mp.erfc(x) * (1 + 2 * x)),
         "dawson": over(0, 25, lambda u: dawson(root(u)) / root(u)),
         "dawson_5_inf": over(0, 1 / 25, lambda u: dawson(1 / root(u)) / root(u)),
+        "lgamma": over(0.5, 3, lambda x: mp.loggamma(x) / ((x - 1) * (x - 2))),
         "spence": over(-1, 0.5, lambda z: mp.polylog(2, z) / z),
         "expint": over(0, 6, lambda x: (mp.ei(x) - mp.euler - mp.log(x)) / x),
         "expint_6_24": over(1 / 24, 1 / 6, lambda u: mp.exp(-1 / u) * mp.ei(1 / u) / u),

@@ -17,6 +17,7 @@ import importlib.util
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ Builder = Callable[[], Any]
 _registered: dict[str, list[tuple[str, Builder, dict[str, Any]]]] = {}
 _feeds: list[tuple[Any, np.ndarray]] = []
 _inits: list[Any] = []
+_assets: dict[str, str] = {}
 
 
 def case(
@@ -113,6 +115,15 @@ def feed(value: Any, dtype: Any = None, shape: Any = "rank") -> Any:
     return placeholder
 
 
+def asset(content: bytes) -> Any:
+    """A placeholder that gets the path of a file with this content, as assets are fed."""
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        file.write(content)
+    placeholder = feed(file.name)
+    _assets[placeholder.name] = file.name
+    return placeholder
+
+
 def init(op: Any) -> None:
     """Run this op once, before the fetches, as a SavedModel's init op would."""
     _inits.append(op)
@@ -136,10 +147,19 @@ def _encode(value: Any) -> dict[str, Any]:
     return {"dtype": int(number), "shape": list(array.shape), "data": data}
 
 
+def _stored_asset(path: np.ndarray) -> dict[str, Any]:
+    """The file itself in place of its path, which it has on this machine only."""
+    file = Path(path.item().decode())
+    content = base64.b64encode(file.read_bytes()).decode()
+    file.unlink()
+    return {**_encode(np.array(b"", object)), "asset": content}
+
+
 def record(label: str, build: Builder, options: dict[str, Any]) -> dict[str, Any]:
     """Build one case's graph, run it, and return the record."""
     _feeds.clear()
     _inits.clear()
+    _assets.clear()
     with tf.Graph().as_default() as graph:
         fetches = [tf.convert_to_tensor(t) for t in tf.nest.flatten([build()])]
         result = _run(graph, fetches)
@@ -154,7 +174,7 @@ def record(label: str, build: Builder, options: dict[str, Any]) -> dict[str, Any
             {
                 "name": p.name,
                 "known": None if p.shape.rank is None else p.shape.as_list(),
-                **_encode(v),
+                **(_stored_asset(v) if p.name in _assets else _encode(v)),
             }
             for p, v in _feeds
         ],
@@ -174,7 +194,10 @@ def _run(graph: Any, fetches: list[Any]) -> dict[str, Any]:
                 session.run(op)
             outputs = session.run(fetches, dict(_feeds))
         except tf.errors.OpError as error:
-            return {"error": error.error_code, "message": _said(error.message)[:300]}
+            said = _said(error.message)
+            for path in _assets.values():
+                said = said.replace(path, "asset")
+            return {"error": error.error_code, "message": said[:300]}
     return {"outputs": [_encode(o) for o in outputs]}
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import json
+import os
+import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,20 @@ class Program:
         )
 
     def answer(self, backend: OpenVinoBackend | None = None) -> list[Array]:
+        with contextlib.ExitStack() as stack:
+            if any("asset" in feed for feed in self.record["feeds"]):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                self.environment = replace(self.environment, assets=folder)
+            return self._answer(backend)
+
+    def _feed(self, feed: Mapping[str, Any]) -> Array:
+        if "asset" not in feed or self.environment.assets is None:
+            return _array(feed)
+        path = self.environment.assets / feed["name"].replace("/", "_").replace(":", "_")
+        path.write_bytes(base64.b64decode(feed["asset"]))
+        return np.array(os.fsencode(path), object)
+
+    def _answer(self, backend: OpenVinoBackend | None) -> list[Array]:
         for name in self.record["init"]:
             target = cut("init", self.nodes, {}, (), (parse_tensor_name(name).node,))
             run(compile_function(self._reduced(target), self.environment), [])
@@ -117,7 +134,7 @@ class Program:
             backend=backend,
             shapes=[_known(f["known"]) for f in feeds],
         )
-        return [np.asarray(r) for r in run(plan, [_array(f) for f in feeds])]
+        return [np.asarray(r) for r in run(plan, [self._feed(f) for f in feeds])]
 
 
 def _known(sizes: Sequence[int | None] | None) -> Shape:

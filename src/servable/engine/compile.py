@@ -204,4 +204,12 @@ class _Compiler:
             lambda *arrays: run(plan, arrays),
         )
         label = f"{group.nodes[0].name}..{group.nodes[-1].name} ({len(group.nodes)} nodes)"
-        return Unit(label, backend.name, backend.compile(island), reads, gives, single=False)
+        return Unit(
+            label,
+            backend.name,
+            backend.compile(island),
+            reads,
+            gives,
+            single=False,
+            ops=tuple(node.op for node in group.nodes),
+        )

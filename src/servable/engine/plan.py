@@ -21,6 +21,7 @@ class Unit:
         inputs: values that the kernel takes, in order.
         outputs: values that it makes, in order.
         single: whether the kernel returns its only output bare.
+        ops: the op of each node that it computes, for people to count.
     """
 
     label: str
@@ -29,6 +30,7 @@ class Unit:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     single: bool
+    ops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

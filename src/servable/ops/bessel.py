@@ -59,7 +59,7 @@ def y(order: int, x: Array) -> Any:
     log = 2 / np.pi * np.log(x / 2) * _j_near(order, x)
     near = over(f"y{order}", x * x, 0, 64) / x**order + log
     found = np.where(x < 8, near, p * sine + q * cosine)
-    return np.where(x < 0, -np.inf, found)
+    return np.where(x <= 0, -np.inf, found)
 
 
 def _j_near(order: int, x: Array) -> Any:

@@ -20,13 +20,13 @@ def _series() -> Mapping[str, list[float]]:
     return found
 
 
-def over(name: str, x: Array, low: float, high: float) -> Array:
+def over(name: str, x: Array, low: float, high: float) -> Any:
     """The named function at x in [low, high], float64. What lies outside counts as the border."""
     t = (2 * x - (low + high)) / (high - low)
     return _sum(name, np.clip(t, -1, 1))
 
 
-def beyond(name: str, x: Array, low: float) -> Array:
+def beyond(name: str, x: Array, low: float) -> Any:
     """The named function at x in [low, inf), float64."""
     y = np.maximum(x - low, 0)
     return _sum(name, np.where(y < 1e8, (y - 3.75) / (y + 3.75), 1))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from servable.ops.chebyshev import over
 from servable.tensors import Array
 
 # B(2k) / (2k)! for k = 1...: the terms of Euler and Maclaurin's formula.
@@ -49,6 +50,9 @@ def lgamma(x: Array) -> Any:
     z = np.where(y < _SHIFT, y + np.ceil(_SHIFT - np.minimum(y, _SHIFT)), y)
     found = (z - 0.5) * np.log(z) - z + np.log(2 * np.pi) / 2 + _even_powers(_STIRLING, z) / z
     found = np.where(np.isinf(y), np.inf, found - np.log(product))
+    # Between its zeros at 1 and 2, and around them, the terms above cancel.
+    near = (y - 1) * (y - 2) * over("lgamma", y, 0.5, 3)
+    found = np.where(y < 3, near, found)
     # Gamma's reflection; a whole number has no sine.
     sine = np.abs(np.sin(np.pi * (x - np.rint(x))))
     reflected = np.where(np.isinf(x), np.inf, np.log(np.pi / sine) - found)

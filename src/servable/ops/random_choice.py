@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from servable.errors import FailedPrecondition, InvalidArgument
+from servable.errors import InvalidArgument
 from servable.ops.distributions import RESERVED, fill_uniform
 from servable.ops.limits import check_size
 from servable.ops.philox import WIDTH, Philox
@@ -101,31 +101,5 @@ def stateless_shuffle(build: Build) -> Kernel:
         if value.size <= 1 or len(value) <= 1:
             return value
         return _shuffled(value, generator)
-
-    return kernel
-
-
-@op("RandomCrop", attrs="seed seed2")
-def random_crop(build: Build) -> Kernel:
-    """A piece of an image, [height, width, channels]."""
-    moving = Moving(build)
-
-    def kernel(image: Array, size: Array) -> Array:
-        if image.ndim != 3:
-            raise InvalidArgument(f"input must be 3-dimensional{dims(image.shape)}")
-        if size.shape != (2,):
-            raise InvalidArgument(f"shape_t must have two elements{dims(size.shape)}")
-        height, width = size.tolist()
-        check_size((height, width), 1)
-        for name, whole, part in (("width", image.shape[1], width), ("height", len(image), height)):
-            if whole < part:
-                raise FailedPrecondition(
-                    f"{name} must be >= target_{name}: {name} = {whole}, target_{name} = {part}"
-                )
-        numbers = iter(moving.reserve(1).blocks(1).ravel().tolist())
-        spare_x, spare_y = image.shape[1] - width, len(image) - height
-        x = next(numbers) % (spare_x + 1) if spare_x else 0
-        y = next(numbers) % (spare_y + 1) if spare_y else 0
-        return image[y : y + height, x : x + width]
 
     return kernel

@@ -73,19 +73,13 @@ def random_gamma(build: Build) -> Kernel:
     return lambda sizes, alpha: _outer(samplers.gamma, moving, _vector(sizes), alpha, dtype)
 
 
-def _computed(rate: Array) -> Array:
-    """The rate in the dtype that is computed in."""
-    wide = np.float32 if rate.dtype == np.float16 else np.float64
-    return rate if rate.dtype == np.float32 else rate.astype(wide)
-
-
-@op("RandomPoisson", "RandomPoissonV2", attrs="seed seed2 dtype")
+@op("RandomPoissonV2", attrs="seed seed2 dtype")
 def random_poisson(build: Build) -> Kernel:
     """Samples of Poisson distributions."""
     dtype, moving = build.type("dtype").numpy, Moving(build)
 
     def kernel(sizes: Array, rate: Array) -> Array:
-        return _outer(samplers.poisson, moving, shape_of(sizes), _computed(rate), dtype)
+        return _outer(samplers.poisson, moving, shape_of(sizes), rate.astype(np.float64), dtype)
 
     return kernel
 
@@ -121,7 +115,7 @@ def stateless_poisson(build: Build) -> Kernel:
 
     def kernel(sizes: Array, seed: Array, rate: Array) -> Array:
         shape, generator = shape_of(sizes), from_seed(seed)
-        return _inner(samplers.poisson, generator, shape, (_computed(rate),), dtype)
+        return _inner(samplers.poisson, generator, shape, (rate.astype(np.float64),), dtype)
 
     return kernel
 

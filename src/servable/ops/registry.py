@@ -47,6 +47,7 @@ class Environment:
         resources: variables and tables.
         restore: reads a checkpoint tensor by key and slice; only while loading.
         function: compiles a function of the library.
+        most_steps: bound on the steps of one loop.
         assets: the folder of the model's asset files, the only files that ops may read;
             None where they may read none.
     """

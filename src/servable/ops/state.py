@@ -11,6 +11,7 @@ from servable.graph.passes.refs import variable_name
 from servable.ops.math import shape_text
 from servable.ops.registry import Build, Kernel, op
 from servable.ops.resources import Variable
+from servable.ops.support import bare
 from servable.tensors import Array
 
 
@@ -74,13 +75,13 @@ def restore(build: Build) -> Kernel:
     """
     read = build.environment.restore
 
-    def kernel(prefix: Array, names: Array, slices: Array) -> list[Any]:
+    def kernel(prefix: Array, names: Array, slices: Array) -> Any:
         del prefix
         if read is None:
             raise FailedPrecondition("checkpoints are read only while a model loads")
         if names.shape != slices.shape or names.ndim != 1:
             raise InvalidArgument("RestoreV2 needs as many slices as names")
-        return [read(name, piece) for name, piece in zip(names, slices, strict=True)]
+        return bare([read(name, piece) for name, piece in zip(names, slices, strict=True)])
 
     return kernel
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -11,16 +12,18 @@ from servable.engine.backends import host
 from servable.engine.compile import Backend, compile_function
 from servable.engine.plan import Plan
 from servable.engine.run import run, run_inside
+from servable.errors import ServableError
 from servable.graph.cut import cut
+from servable.graph.equal import same
 from servable.graph.importer import import_graph, parse_tensor_name
 from servable.graph.ir import Function, FunctionRef, GraphError, Node, UnsupportedOps, Value
-from servable.graph.passes import expand, reduce
+from servable.graph.passes import Traced, expand, reduce
 from servable.graph.passes.freeze import Frozen, assigned_variables
 from servable.ops.registry import Body, Environment
 from servable.ops.resources import Resources
 from servable.savedmodel.assets import DIRECTORY as ASSETS
 from servable.savedmodel.reader import MetaGraph, SavedModel
-from servable.tensors import STRING, Array, DType, Signature
+from servable.tensors import STRING, Array, DType, Shape, Signature
 
 
 class Program:
@@ -33,7 +36,7 @@ class Program:
         self._nodes, self._library = import_graph(meta_graph.graph, meta_graph.op_defs)
         self._resources = Resources()
         assets = model.path / ASSETS
-        self._environment = Environment(self._resources, None, self._body, assets)
+        self._environment = Environment(self._resources, None, self._body, assets=assets)
         # Until the signatures are known, any variable may be assigned.
         self._frozen: Frozen = lambda _: None
         self._compiling: set[str] = set()
@@ -63,15 +66,21 @@ class Program:
             assets = {name: os.fspath(path) for name, path in self._meta_graph.assets.items()}
             self._run_once("init", self._meta_graph.init_op, assets, self._environment)
 
-    def compile_signatures(self) -> dict[str, Plan]:
+    def compile_signatures(self, traces: dict[str, list[Traced]] | None = None) -> dict[str, Plan]:
         """Plans by signature name.
+
+        Args:
+            traces: receives what each pass did, by signature name.
 
         Raises:
             ServableError: a signature names what the graph does not have, or needs an
                 op outside the list.
         """
+        kept: dict[str, list[Traced] | None] = dict.fromkeys(self._meta_graph.signatures)
+        if traces is not None:
+            kept.update({name: traces.setdefault(name, []) for name in kept})
         expanded = {
-            name: expand(self._cut(name, signature), self._library)
+            name: expand(self._cut(name, signature), self._library, kept[name])
             for name, signature in self._meta_graph.signatures.items()
         }
         assigned: set[str] = set()
@@ -81,15 +90,60 @@ class Program:
         self._frozen = lambda name: (
             None if name in assigned else self._resources.variable(name).value
         )
+        compiled: list[tuple[Function, list[Shape], Plan]] = []
         return {
-            name: compile_function(
-                self._reduced(function),
-                self._environment,
-                backend=self._backend,
-                shapes=[s.shape for s in self._meta_graph.signatures[name].inputs.values()],
+            name: self._plan(
+                self._reduced(function, kept[name]),
+                [spec.shape for spec in self._meta_graph.signatures[name].inputs.values()],
+                compiled,
             )
             for name, function in expanded.items()
         }
+
+    def _plan(
+        self,
+        function: Function,
+        shapes: list[Shape],
+        compiled: list[tuple[Function, list[Shape], Plan]],
+    ) -> Plan:
+        """Compile a function, or find the plan of one that is the same."""
+        for other, known, plan in compiled:
+            if known == shapes and same(function, other):
+                return plan
+        plan = compile_function(function, self._environment, backend=self._backend, shapes=shapes)
+        compiled.append((function, shapes, plan))
+        return plan
+
+    @property
+    def environment(self) -> Environment:
+        """What kernels are built with."""
+        return self._environment
+
+    def functions(self) -> Iterator[Function]:
+        """Every function that would be compiled, for people to look at; nothing is restored.
+
+        They are reduced as far as that goes without the values of variables. A function
+        that is broken is left out: loading says what is wrong with it.
+        """
+        meta_graph = self._meta_graph
+        makers: list[Callable[[], Function]] = [
+            partial(self._cut, name, signature) for name, signature in meta_graph.signatures.items()
+        ]
+        if meta_graph.init_op is not None:
+            makers.append(partial(self._target, "init", meta_graph.init_op, meta_graph.assets))
+        if meta_graph.restore is not None:
+            feeds = (meta_graph.restore.filename_tensor,)
+            makers.append(partial(self._target, "restore", meta_graph.restore.op_name, feeds))
+        seen: set[str] = set()
+        while makers:
+            try:
+                function = self._reduced(expand(makers.pop()(), self._library))
+            except ServableError:
+                continue
+            for name in called(function) - seen:
+                seen.add(name)
+                makers.append(partial(self._library.__getitem__, name))
+            yield function
 
     def _cut(self, name: str, signature: Signature) -> Function:
         def tensor(alias: str, stored: str) -> Value:
@@ -110,14 +164,7 @@ class Program:
     def _run_once(
         self, name: str, target: str, feeds: dict[str, str], environment: Environment
     ) -> None:
-        function = cut(
-            name,
-            self._nodes,
-            {tensor: (parse_tensor_name(tensor), STRING) for tensor in feeds},
-            (),
-            (parse_tensor_name(target).node,),
-        )
-        function = self._reduced(expand(function, self._library))
+        function = self._reduced(expand(self._target(name, target, feeds), self._library))
         args = []
         for path in feeds.values():
             array = np.empty((), object)
@@ -125,11 +172,22 @@ class Program:
             args.append(array)
         run(compile_function(function, environment), args)
 
+    def _target(self, name: str, target: str, feeds: Collection[str]) -> Function:
+        return cut(
+            name,
+            self._nodes,
+            {tensor: (parse_tensor_name(tensor), STRING) for tensor in feeds},
+            (),
+            (parse_tensor_name(target).node,),
+        )
+
     def _evaluate(self, node: Node, inputs: Sequence[Array]) -> Sequence[Array] | None:
         return host.evaluate(node, inputs, self._environment)
 
-    def _reduced(self, function: Function) -> Function:
-        return reduce(function, self._library, frozen=self._frozen, evaluate=self._evaluate)
+    def _reduced(self, function: Function, trace: list[Traced] | None = None) -> Function:
+        return reduce(
+            function, self._library, frozen=self._frozen, evaluate=self._evaluate, trace=trace
+        )
 
     def _body(self, ref: FunctionRef) -> Body:
         if ref.name in self._compiling:
@@ -141,3 +199,10 @@ class Program:
         finally:
             self._compiling.discard(ref.name)
         return lambda args: run_inside(plan, args)
+
+
+def called(function: Function) -> set[str]:
+    """Names of the functions that a function's nodes name in their attributes."""
+    values = [value for node in function.nodes.values() for value in node.attrs.values()]
+    refs = [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
+    return {ref.name for ref in refs if isinstance(ref, FunctionRef)}

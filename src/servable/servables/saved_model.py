@@ -14,6 +14,7 @@ from servable.engine.compile import Backend
 from servable.engine.plan import Plan
 from servable.engine.run import run
 from servable.errors import FailedPrecondition
+from servable.graph.passes import Traced
 from servable.savedmodel.reader import read
 from servable.servables.formats import memory_estimate
 from servable.servables.program import Program
@@ -59,6 +60,7 @@ class SavedModelLoader:
         path: the folder with `saved_model.pb`.
         tags: the MetaGraph to take, by its exact set of tags.
         backend: computes islands; None for the default one.
+        traces: receives what each pass over the graph did, by signature name.
     """
 
     def __init__(
@@ -67,10 +69,12 @@ class SavedModelLoader:
         *,
         tags: Collection[str] = ("serve",),
         backend: Backend | None = None,
+        traces: dict[str, list[Traced]] | None = None,
     ) -> None:
         self._path = Path(path)
         self._tags = tuple(tags)
         self._backend = backend
+        self._traces = traces
         self._servable: SavedModelServable | None = None
 
     def estimate_resources(self) -> int:
@@ -87,7 +91,8 @@ class SavedModelLoader:
         meta_graph = model.meta_graph(self._tags)
         program = Program(model, meta_graph, self._backend or default_backend())
         program.initialise()
-        self._servable = SavedModelServable(meta_graph.signatures, program.compile_signatures())
+        plans = program.compile_signatures(self._traces)
+        self._servable = SavedModelServable(meta_graph.signatures, plans)
 
     def unload(self) -> None:
         """Drop the servable."""

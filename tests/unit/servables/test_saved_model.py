@@ -187,3 +187,8 @@ def test_the_estimate_covers_the_files() -> None:
     folder = digits.MODELS / "2"
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
     assert size < SavedModelLoader(folder).estimate_resources() < 2 * size
+
+
+def test_signatures_that_are_the_same_function_share_one_plan() -> None:
+    model = load(digits.MODELS / "2")
+    assert model.plan("serve") is model.plan("serving_default")

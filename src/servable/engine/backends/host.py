@@ -26,7 +26,8 @@ def unit(node: Node, environment: Environment) -> Unit:
     if op is None:
         raise UnsupportedOps(f"Op type not registered '{node.op}' (node {node.name})")
     kernel = op.build(node, environment)
-    return Unit(node.name, "host", kernel, node.inputs, node.outputs(), len(node.dtypes) == 1)
+    single = len(node.dtypes) == 1
+    return Unit(node.name, "host", kernel, node.inputs, node.outputs(), single, (node.op,))
 
 
 def check_supported(nodes: Iterable[Node]) -> None:

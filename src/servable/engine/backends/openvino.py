@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from servable.engine.backends.openvino_shapes import images_fit
+from servable.engine.backends.openvino_shapes import all_hold_something, images_fit
 from servable.engine.compile import Island as IslandToCompile
 from servable.engine.compile import IslandRefused
 from servable.graph.exporter import export_graph
@@ -187,15 +187,12 @@ class _IslandKernel:
             return compiled
 
     def _consistent(self, shapes: Shapes) -> bool:
-        # Of inputs without elements OpenVINO may answer with whatever its memory holds.
-        if any(0 in shape for shape in shapes):
-            return False
         try:
             _reshape(self._probe, shapes)
         except IslandRefused as refusal:
             log.debug("island refused for shapes %s: %s", shapes, refusal)
             return False
-        return images_fit(self._probe)
+        return images_fit(self._probe) and all_hold_something(self._probe)
 
     def _for_ranks(self, ranks: tuple[int, ...]) -> _Compiled | None:
         if ranks not in self._by_rank:

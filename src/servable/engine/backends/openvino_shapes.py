@@ -22,6 +22,26 @@ def images_fit(model: ov.Model) -> bool:
     )
 
 
+def all_hold_something(model: ov.Model) -> bool:
+    """Whether every tensor of floats has elements. Sizes left open count as more than none.
+
+    OpenVINO looks beside a tensor without elements for the first of them, and for the
+    largest: it answers with what its memory holds there. TensorFlow refuses both.
+    """
+    import openvino as ov
+
+    return not any(
+        output.get_element_type() == ov.Type.f32 and _empty(output.get_partial_shape())
+        for node in model.get_ops()
+        if node.get_type_name() != "Constant"
+        for output in node.outputs()
+    )
+
+
+def _empty(shape: Any) -> bool:
+    return shape.rank.is_static and any(size.is_static and size.get_length() == 0 for size in shape)
+
+
 def _fits(node: Any) -> bool:
     given, filters, made = (
         place.get_partial_shape() for place in (node.input(0), node.input(1), node.output(0))

@@ -10,7 +10,7 @@ from servable.graph.effects import has_effect
 from servable.graph.importer import Library
 from servable.graph.ir import Function, FunctionRef, Node, Value, const
 from servable.graph.passes.refs import HANDLE, variable_name
-from servable.tensors import INT32, Array, DType
+from servable.tensors import INT32, RESOURCE, Array, DType
 
 Frozen = Callable[[str], Array | None]
 """The value of the variable with this name, or None if it must stay a variable."""
@@ -40,8 +40,25 @@ def assigned_variables(function: Function, library: Library) -> set[str]:
         else:
             writes = has_effect(node.op) and node.op not in _READS
         if writes:
-            sources = (function.nodes[v.node] for v in node.inputs)
-            names.update(variable_name(n) for n in sources if n.op == HANDLE)
+            names.update(_handles(node, function))
+    return names
+
+
+def _handles(node: Node, function: Function) -> set[str]:
+    """Names of the variables whose handles reach a node, also through branches."""
+    names: set[str] = set()
+    seen: set[Value] = set()
+    stack = [*node.inputs]
+    while stack:
+        value = stack.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        source = function.nodes[value.node]
+        if source.op == HANDLE:
+            names.add(variable_name(source))
+        elif function.dtype(value) is RESOURCE:
+            stack.extend(source.inputs)
     return names
 
 

@@ -69,6 +69,8 @@ class _Rewrite:
                 self._variable(node)
             elif node.op == "RefIdentity":
                 self._refs[Value(node.name)] = self._ref(node)
+            elif node.op == "RefSwitch" and node.inputs[0] in self._refs:
+                self._switch(node)
             elif node.op in _RENAMED and node.inputs[0] in self._refs:
                 self._write(node)
             else:
@@ -94,6 +96,21 @@ class _Rewrite:
         if ref is None:
             raise UnsupportedOps(f"node {node.name}: {node.op} of something that is no variable")
         return replace(ref, after=(*ref.after, *node.controls))
+
+    def _switch(self, node: Node) -> None:
+        """A reference on two branches: the handle is switched, and so alive on one of them."""
+        ref = self._ref(node)
+        condition = self._read(node.inputs[1], f"{node.name}/read_1", node.controls)
+        self._nodes[node.name] = Node(
+            node.name,
+            "Switch",
+            (ref.handle, condition),
+            node.controls,
+            {"T": RESOURCE},
+            (RESOURCE, RESOURCE),
+        )
+        for value in self._nodes[node.name].outputs():
+            self._refs[value] = replace(ref, handle=value)
 
     def _write(self, node: Node) -> None:
         ref = self._refs[node.inputs[0]]
