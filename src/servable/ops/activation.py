@@ -122,7 +122,9 @@ def bias_add_v1(build: Build) -> Kernel:
 def _bias_add(x: Array, bias: Array, first: bool) -> Any:
     if x.ndim < 2:
         raise InvalidArgument(f"Input tensor must be at least 2D: {shape_text(x)}")
-    if bias.ndim != 1 or x.shape[1 if first else -1] != bias.shape[0]:
+    if bias.ndim != 1:
+        raise InvalidArgument(f"Biases must be 1D: {shape_text(bias)}")
+    if x.shape[1 if first else -1] != bias.shape[0]:
         raise InvalidArgument(
             "Must provide as many biases as the last dimension of the input tensor:"
             f" {shape_text(bias)} vs. {shape_text(x)}"

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from servable.errors import InvalidArgument
+from servable.errors import InvalidArgument, Unimplemented
 from servable.graph.ir import CONST, Node
 from servable.ops.halves import wide
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
+from servable.ops.support import shape_text
 from servable.ops.windows import Axis, Sliding, blocks, pad, sliding
 from servable.tensors import Array
 
@@ -36,11 +37,6 @@ def _convolution(how: Sliding) -> Kernel:
     def kernel(x: Array, filters: Array) -> Array:
         images = how.last(x)
         depth = _check(images, filters, how.rank)
-        if how.rank != 2 and images.shape[-1] != depth:
-            raise InvalidArgument(
-                "input and filter must have the same depth:"
-                f" {images.shape[-1]} vs {filters.shape[-2]}"
-            )
         axes = how.over(images.shape[1:-1], filters.shape[:-2])
         made = convolve(wide(images), wide(filters), axes, images.shape[-1] // depth)
         return how.back(made.astype(x.dtype, copy=False))
@@ -51,10 +47,16 @@ def _convolution(how: Sliding) -> Kernel:
 def _check(x: Array, filters: Array, rank: int) -> int:
     """The depth of the filters, when they fit the image."""
     if filters.ndim != rank + 2:
-        raise InvalidArgument(f"filter must be {rank + 2}-dimensional: {list(filters.shape)}")
+        raise InvalidArgument(f"filter must be {rank + 2}-dimensional: {shape_text(filters)}")
     if not filters.size:
-        raise InvalidArgument("filter must not have zero elements (i.e. all dimensions > 0)")
+        raise InvalidArgument(
+            "filter must not have zero elements (i.e. all dimensions must be non-zero)"
+        )
     depth, features = filters.shape[-2:]
+    if rank != 2 and x.shape[-1] != depth:
+        raise InvalidArgument(
+            f"input and filter must have the same depth: {x.shape[-1]} vs {depth}"
+        )
     if x.shape[-1] % depth:
         raise InvalidArgument(
             f"input depth must be evenly divisible by filter depth: {x.shape[-1]} vs {depth}"
@@ -192,10 +194,10 @@ def depthwise_conv_2d(build: Build) -> Kernel:
     def kernel(x: Array, filters: Array) -> Array:
         images = how.last(x)
         if filters.ndim != 4:
-            raise InvalidArgument(f"filter must be 4-dimensional: {list(filters.shape)}")
+            raise InvalidArgument(f"filter must be 4-dimensional: {shape_text(filters)}")
         if filters.shape[2] != images.shape[-1]:
             raise InvalidArgument(
-                "input and filter must have the same depth:"
+                "input depth must be evenly divisible by filter depth:"
                 f" {images.shape[-1]} vs {filters.shape[2]}"
             )
         axes = how.over(images.shape[1:-1], filters.shape[:2])
@@ -210,12 +212,12 @@ def conv(build: Build) -> Kernel:
     """Convolution in two or three dimensions, behind any number of batch dimensions.
 
     Raises:
-        UnsupportedOps: channels first, or groups; TensorFlow has neither on the CPU.
+        Unimplemented: channels first, or groups; TensorFlow has neither on the CPU.
     """
     build.choice("data_format", "CHANNELS_LAST")
     batch_dims = build.int("batch_dims")
     if build.int("groups") != 1:
-        raise build.unsupported(f"groups={build.int('groups')}")
+        raise Unimplemented("Grouped/Depthwise Convolutions are not supported yet.")
     rank = len(build.list("strides")) - 2
     if rank not in (2, 3):
         raise build.unsupported(f"strides={list(build.list('strides'))}")
@@ -226,11 +228,11 @@ def conv(build: Build) -> Kernel:
         if x.ndim <= rank or len(batch) != batch_dims:
             raise InvalidArgument(
                 f"The input must have {rank} spatial dimensions behind {batch_dims} of the batch,"
-                f" but its shape is {list(x.shape)}"
+                f" but its shape is {shape_text(x)}"
             )
-        if filters.ndim != rank + 2 or x.shape[-1] != filters.shape[-2]:
+        if filters.ndim == rank + 2 and x.shape[-1] != filters.shape[-2]:
             raise InvalidArgument(
-                f"Input depth must be equal to filter depth: {x.shape} vs {filters.shape}"
+                f"Input depth must be equal to filter depth: {x.shape[-1]} vs {filters.shape[-2]}"
             )
         images = x.reshape(math.prod(batch), *x.shape[len(batch) :])
         made: Array = convolution(images, filters)

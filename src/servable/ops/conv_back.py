@@ -12,8 +12,13 @@ from servable.ops.conv import filters_are_constant
 from servable.ops.halves import wide
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
+from servable.ops.support import shape_text
 from servable.ops.windows import Axis, Sliding, sliding
 from servable.tensors import Array
+
+
+_LABELS = {2: "Conv2DCustomBackpropInput", 3: "Conv3DBackpropInputOp"}
+"""What TensorFlow's kernels call themselves."""
 
 
 def _ungrouped(node: Node, nodes: Mapping[str, Node]) -> bool:
@@ -61,7 +66,7 @@ def _image(
     """Spatial sizes and channels of the image that is asked for."""
     sizes = tuple(int(size) for size in np.atleast_1d(input_sizes))
     if filters.ndim != how.rank + 2:
-        raise InvalidArgument(f"filter must be {how.rank + 2}-dimensional: {list(filters.shape)}")
+        raise InvalidArgument(f"filter must be {how.rank + 2}-dimensional: {shape_text(filters)}")
     if any(size < 0 for size in sizes):
         raise InvalidArgument(f"Dimension {min(sizes)} must be >= 0")
     if len(sizes) == how.rank == 2:  # as Conv2DBackpropInput may leave out the rest
@@ -69,12 +74,12 @@ def _image(
     if len(sizes) != how.rank + 2:
         raise InvalidArgument(
             f"Conv{how.rank}DBackpropInput requires input_sizes to contain {how.rank + 2} values"
-            f" but got: {len(sizes)}"
+            f"{' or 2 values' if how.rank == 2 else ''}, but got: {len(sizes)}"
         )
     if sizes[0] != gradient.shape[0]:
         raise InvalidArgument(
-            "input and out_backprop must have the same batch size."
-            f" Input batch: {sizes[0]}, outbackprop batch: {gradient.shape[0]}"
+            f"{_LABELS[how.rank]}: input and out_backprop must have the same batch size."
+            f" Input batch: {sizes[0]}, outbackprop batch: {gradient.shape[0]}, batch_dim: 0"
         )
     channels_at = 1 if how.first else -1
     inside = sizes[2:] if how.first else sizes[1:-1]
@@ -82,21 +87,23 @@ def _image(
 
 
 def _check(gradient: Array, filters: Array, axes: Sequence[Axis], channels: int) -> None:
+    label = _LABELS[len(axes)]
     depth, features = filters.shape[-2:]
     if not depth or channels % depth or features % max(channels // depth, 1):
         raise InvalidArgument(
-            f"input depth must be evenly divisible by filter depth: {channels} vs {depth}"
+            f"{label}: input depth must be evenly divisible by filter depth"
         )
     if gradient.shape[-1] != features:
         raise InvalidArgument(
-            "filter and out_backprop must have the same out_depth:"
-            f" {features} vs {gradient.shape[-1]}"
+            f"{label}: filter and out_backprop must have the same out_depth"
         )
-    for axis, actual in zip(axes, gradient.shape[1:-1], strict=True):
+    for d, (axis, actual) in enumerate(zip(axes, gradient.shape[1:-1], strict=True), start=1):
         if axis.places != actual:
             raise InvalidArgument(
-                "Size of out_backprop doesn't match computed:"
-                f" actual = {actual}, computed = {axis.places}"
+                f"{label}: Size of out_backprop doesn't match computed: actual = {actual},"
+                f" computed = {axis.places} spatial_dim: {d} input: {axis.size}"
+                f" filter: {axis.window} output: {actual} stride: {axis.stride}"
+                f" dilation: {axis.dilation}"
             )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from servable.errors import FailedPrecondition, InvalidArgument
 from servable.ops.beams import beam_search
 from servable.ops.registry import Build, Kernel, op
-from servable.ops.support import shape_text
 from servable.tensors import Array
 
 
@@ -23,7 +22,7 @@ def _lengths(scores: Array, lengths: Array) -> list[int]:
     if scores.ndim != 3:
         raise InvalidArgument("inputs is not a 3-Tensor")
     if not scores.size:
-        raise InvalidArgument(f"inputs must not be empty, got shape {shape_text(scores)}")
+        raise InvalidArgument("inputs must not be empty")
     if lengths.ndim != 1:
         raise InvalidArgument("sequence_length is not a vector")
     time, batch, _ = scores.shape
@@ -60,7 +59,7 @@ def ctc_greedy_decoder(build: Build) -> Kernel:
         blank = wanted + classes if wanted < 0 else wanted
         if not 0 <= blank < classes:
             raise InvalidArgument(
-                f"blank_index expected to be between {-classes} and {classes - 1}, got {wanted}"
+                f"blank_index expected to be between {-classes} and {classes - 1} but was {wanted}"
             )
         best = _first_largest(scores)
         largest = np.take_along_axis(scores, best[..., np.newaxis], axis=2)[..., 0]

@@ -68,7 +68,7 @@ def decode_raw(build: Build) -> Kernel:
             if len(item) != length:
                 raise InvalidArgument(
                     "DecodeRaw requires input strings to all be the same size, but element"
-                    f" {i} has size {len(item)} != {length}"
+                    f" {i} has size {length} != {len(item)}"
                 )
         if length % size:
             raise InvalidArgument(
@@ -128,7 +128,7 @@ def _inflate(data: bytes, kind: str) -> bytes:
         try:
             part = stream.decompress(data, left + 1)
         except zlib.error as error:
-            raise DataLoss(f"inflate() failed: {error}") from None
+            raise DataLoss(_inflate_text(str(error))) from None
         made.append(part)
         left -= len(part)
         if left < 0:
@@ -138,3 +138,9 @@ def _inflate(data: bytes, kind: str) -> bytes:
         # Only files of gzip follow one another.
         data = stream.unused_data if kind == "GZIP" else b""
     return b"".join(made)
+
+
+def _inflate_text(text: str) -> str:
+    """zlib's refusal, `Error -3 while decompressing data: why`, as TensorFlow words it."""
+    found = re.fullmatch(r"Error (-?[0-9]+) while decompressing data: (.*)", text)
+    return f"inflate() failed with error {found[1]}: {found[2]}" if found else text

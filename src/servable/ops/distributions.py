@@ -135,8 +135,8 @@ def _full_integers(dtype: np.dtype[Any]) -> Distribution:
     """Any integers of the dtype."""
     if dtype.itemsize == 4:
         return lambda bits: bits.view(dtype)
-    return lambda bits: (
-        (bits[:, 0::2] | bits[:, 1::2].astype(np.uint64) << np.uint64(32)).view(dtype)
+    return lambda bits: (bits[:, 0::2] | bits[:, 1::2].astype(np.uint64) << np.uint64(32)).view(
+        dtype
     )
 
 
@@ -172,5 +172,3 @@ def _truncated(generator: Philox, groups: Array, width: int, dtype: np.dtype[Any
         filled[open_] += kept.sum(axis=1)
         open_ = open_[filled[open_] < width]
     return made
-
-

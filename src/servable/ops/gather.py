@@ -10,7 +10,7 @@ import numpy as np
 
 from servable.errors import InvalidArgument, NotFound
 from servable.graph.ir import Node
-from servable.ops.islands import constant, constants, is_shape
+from servable.ops.islands import constant, constants
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.resources import Variable
@@ -87,14 +87,15 @@ def gather(build: Build) -> Kernel:
     return lambda params, indices: _gathered(params, indices, 0, 0)
 
 
-def _picks_sizes(node: Node, nodes: Mapping[str, Node]) -> bool:
-    """Whether it picks sizes from a shape: OpenVINO wraps negative indices around, and
-    fills with zeros beyond the end, so that a request must not name indices or sizes.
+def _same_in_islands(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """Whether OpenVINO gathers alike.
+
+    It wraps negative indices around. Indices must be constant, so that the backend can
+    hold them against the sizes it meets.
     """
     indices = constant(node.inputs[1], nodes)
     return (
-        is_shape(node.inputs[0], nodes)
-        and indices is not None
+        indices is not None
         and bool((indices >= 0).all())
         and constants(2)(node, nodes)
         and node.attrs.get("batch_dims") == 0
@@ -105,7 +106,7 @@ def _picks_sizes(node: Node, nodes: Mapping[str, Node]) -> bool:
     "GatherV2",
     attrs="batch_dims",
     island=Island.LIGHT,
-    island_among=_picks_sizes,
+    island_among=_same_in_islands,
     int32=True,
 )
 def gather_v2(build: Build) -> Kernel:

@@ -77,11 +77,6 @@ def from_shapes(*positions: int) -> Among:
     return among
 
 
-def is_shape(value: Value, nodes: Mapping[str, Node]) -> bool:
-    """Whether it is the shape of a tensor: its length is a rank, for which islands are compiled."""
-    return nodes[value.node].op in ("Shape", "ShapeN")
-
-
 def known_rank(value: Value, nodes: Mapping[str, Node]) -> int | None:
     """The rank of a tensor, where it is plain to see."""
     node = nodes[value.node]

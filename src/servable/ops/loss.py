@@ -56,10 +56,14 @@ def sparse_softmax_cross_entropy(build: Build) -> Kernel:
     del build
 
     def kernel(logits: Array, labels: Array) -> tuple[Array, Array]:
-        if logits.ndim != 2 or labels.ndim != 1 or labels.shape[0] != logits.shape[0]:
+        if logits.ndim != 2:
+            raise InvalidArgument(f"logits must be 2-D, but got shape {shape_text(logits)}")
+        if labels.ndim != 1:
+            raise InvalidArgument(f"labels must be 1-D, but got shape {shape_text(labels)}")
+        if labels.shape[0] != logits.shape[0]:
             raise InvalidArgument(
-                "logits must be 2-D, labels must be 1-D, and their first sizes must match:"
-                f" logits shape {shape_text(logits)} and labels shape {shape_text(labels)}"
+                "logits and labels must have the same first dimension,"
+                f" got logits shape {shape_text(logits)} and labels shape {shape_text(labels)}"
             )
         if labels.size and not logits.shape[1]:
             raise InvalidArgument(
@@ -103,11 +107,13 @@ def in_top_k_v2(build: Build) -> Kernel:
 def _in_top_k(predictions: Array, targets: Array, k: int) -> Array:
     """Ties count for the target; a row with anything infinite or strange is never right."""
     if predictions.ndim != 2:
-        raise InvalidArgument(f"predictions must be 2-dimensional, got {shape_text(predictions)}")
-    if targets.ndim != 1 or targets.shape[0] != predictions.shape[0]:
+        raise InvalidArgument("predictions must be 2-dimensional")
+    if targets.ndim != 1:
+        raise InvalidArgument("targets must be 1-dimensional")
+    if targets.shape[0] != predictions.shape[0]:
         raise InvalidArgument(
             f"First dimension of predictions {predictions.shape[0]} must match length of targets"
-            f" {shape_text(targets)}"
+            f" {targets.shape[0]}"
         )
     sound = (targets >= 0) & (targets < predictions.shape[1])
     if not sound.any():

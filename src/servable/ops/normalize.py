@@ -46,8 +46,9 @@ def fused_batch_norm(build: Build) -> Kernel:
         _check("scale", scale, channels)
         _check("offset", offset, channels)
         if not training or factor != 1:
-            _check("mean", mean, channels)
-            _check("variance", variance, channels)
+            when = "exponential_avg_factor != 1" if training else "is_training=false"
+            _check("mean", mean, channels, f"When {when}, ")
+            _check("variance", variance, channels, f"When {when}, ")
         spread = tuple(-1 if axis == at % rank else 1 for axis in range(rank))
         numbers = wide(x)
         if not x.size:
@@ -69,12 +70,12 @@ def fused_batch_norm(build: Build) -> Kernel:
     return kernel
 
 
-def _check(name: str, vector: Array, channels: int) -> None:
+def _check(name: str, vector: Array, channels: int, when: str = "") -> None:
     if vector.ndim != 1:
         raise InvalidArgument(f"{name} must be 1-dimensional: {shape_text(vector)}")
     if vector.shape[0] != channels:
         raise InvalidArgument(
-            f"{name} must have the same number of elements as the channels of x,"
+            f"{when}{name} must have the same number of elements as the channels of x,"
             f" got {vector.shape[0]} and {channels}"
         )
 
@@ -123,7 +124,7 @@ def lrn(build: Build) -> Kernel:
     """
     radius = build.int("depth_radius")
     if radius < 0:
-        raise InvalidArgument(f"depth_radius = {radius} is negative")
+        raise InvalidArgument(f"depth_radius = {radius} larger than int max")
     bias, alpha, beta = (np.float32(build.float(name)) for name in ("bias", "alpha", "beta"))
 
     def kernel(x: Array) -> Array:

@@ -14,6 +14,7 @@ from servable.graph.ir import Node
 from servable.ops.halves import wide
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
+from servable.ops.support import shape_text
 from servable.ops.windows import Axis, Sliding, data_format, explicit, spatial, split
 from servable.tensors import Array
 
@@ -96,22 +97,32 @@ def _window(
     for name, numbers in (("ksize", ksize), ("strides", strides)):
         if len(numbers) != rank + 2:
             raise InvalidArgument(f"Sliding window {name} field must specify {rank + 2} dimensions")
-        if min(numbers) < 1:
-            raise InvalidArgument(f"Sliding window {name} must be positive.")
+    if min(ksize) < 1:
+        raise InvalidArgument("Sliding window ksize must be positive.")
+    if min(strides) < 1:
+        raise InvalidArgument(f"Stride must be > 0, but got {min(strides)}")
     window, (batch, channels) = split(ksize, first)
     steps, (batch_step, channel_step) = split(strides, first)
     if batch != 1 or batch_step != 1:
         raise Unimplemented("Pooling is not yet supported on the batch dimension.")
-    if channels != 1 and (first or max(window) > 1 or channels != channel_step):
+    if channels != 1 and (first or rank != 2):
+        raise Unimplemented("Pooling is not yet supported on the depth dimension.")
+    if channels != 1 and max(window) > 1:
         raise Unimplemented(
             "MaxPooling supports exactly one of pooling across depth or pooling across"
-            " width/height, and across depth only with the stride of the window."
+            " width/height."
         )
-    for size, around in zip(window, explicit_paddings, strict=False):
-        if max(around) >= size:
-            raise InvalidArgument(
-                f"Padding {max(around)} needs to be smaller than the window size {size}"
-            )
+    if channels != channel_step:
+        raise Unimplemented(
+            "Depthwise max pooling requires the depth window to equal the depth stride"
+        )
+    sides = zip(window, explicit_paddings, (("Top", "Bottom"), ("Left", "Right")), strict=False)
+    for size, around, names in sides:
+        for padding_, name in zip(around, names, strict=True):
+            if padding_ >= size:
+                raise InvalidArgument(
+                    f"{name} padding {padding_} needs to be smaller than the window size {size}"
+                )
     how = Sliding(rank, first, steps, (1,) * rank, padding, explicit_paddings)
     return _Window(how, window, channels)
 
@@ -123,7 +134,7 @@ def _attributes(build: Build, *, paddings: str = "SAME VALID", channels: bool = 
     around = explicit(build, *layout) if "EXPLICIT" in paddings else ()
     window = _window(layout, build.list("ksize"), build.list("strides"), padding, around)
     if window.channels != 1 and not channels:
-        raise build.unsupported(f"ksize={list(build.list('ksize'))}")
+        raise Unimplemented("Non-spatial pooling is not yet supported. Volunteers? :)")
     return window
 
 
@@ -195,7 +206,7 @@ def max_pool_with_argmax(build: Build) -> Kernel:
     def kernel(x: Array) -> tuple[Array, Array]:
         images = window.how.last(x)
         if not images.size:
-            raise InvalidArgument("tensor_in must not be empty")
+            raise InvalidArgument("tensor_in must not be empty (2)")
         axes = window.axes(images)
         numbers = np.arange(x[0].size, dtype=np.int64).reshape(1, *x.shape[1:])
         if with_batch:
@@ -238,9 +249,11 @@ def dilation_2d(build: Build) -> Kernel:
 
     def kernel(x: Array, filters: Array) -> Array:
         images = how.last(x)
-        if filters.ndim != 3 or filters.shape[2] != x.shape[3]:
+        if filters.ndim != 3:
+            raise InvalidArgument(f"filter must be 3-dimensional: {shape_text(filters)}")
+        if filters.shape[2] != x.shape[3]:
             raise InvalidArgument(
-                f"input and filter must have the same depth: {x.shape} vs {filters.shape}"
+                f"input and filter must have the same depth: {x.shape[3]} vs {filters.shape[2]}"
             )
         rows, columns = how.over(x.shape[1:3], filters.shape[:2])
         shape = (x.shape[0], rows.places, columns.places, x.shape[3])

@@ -69,10 +69,12 @@ def fake_quant_channels(build: Build) -> Kernel:
 
     def kernel(x: Array, low: Array, high: Array) -> Array:
         for name, bound in (("min", low), ("max", high)):
-            if not x.ndim or bound.shape != x.shape[-1:]:
+            if bound.ndim != 1:
+                raise InvalidArgument(f"`{name}` must be rank 1 but is rank {bound.ndim}")
+            if bound.shape != x.shape[-1:]:
                 raise InvalidArgument(
-                    f"{name} has incorrect size, expected the last dimension of"
-                    f" {shape_text(x)} was {shape_text(bound)}"
+                    f"{name} has incorrect size, expected {x.shape[-1] if x.ndim else 0}"
+                    f" was {bound.size}"
                 )
         return _fake(x, low, high, levels)
 
@@ -96,7 +98,7 @@ def _there_and_back(
 
     def run(x: Array, low: Array, high: Array, bits: int) -> Array:
         if not 0 < bits < (62 if signed else 63):
-            raise InvalidArgument(f"num_bits is out of range: {bits} with signed_input_ {signed}")
+            raise InvalidArgument(f"num_bits is out of range: {bits} with `signed_input_` {int(signed)}")
         if axis >= x.ndim:
             raise InvalidArgument(f"Axis should be at most {x.ndim - 1}, got {axis}")
         numbers = wide(x)
@@ -104,7 +106,10 @@ def _there_and_back(
         if given:
             low, high = (_bound(wide(b), x, axis) for b in (low, high))
             if (low > high).any():
-                raise InvalidArgument(f"Invalid range: input_min {low.max()} > input_max")
+                at = int(np.argmax(low > high))
+                raise InvalidArgument(
+                    f"Invalid range: input_min {low.flat[at]:g} > input_max {high.flat[at]:g}"
+                )
         else:
             low = numbers.min(axis=others, keepdims=True, initial=np.inf)
             high = numbers.max(axis=others, keepdims=True, initial=-np.inf)
@@ -126,8 +131,8 @@ def _bound(bound: Array, x: Array, axis: int) -> Array:
         )
     if bound.shape != x.shape[axis : axis + 1]:
         raise InvalidArgument(
-            f"input_min_tensor has incorrect size, was {shape_text(bound)} expected"
-            f" [{x.shape[axis]}]"
+            f"input_min_tensor has incorrect size, was {bound.size} expected {x.shape[axis]}"
+            f" to match dim {axis} of the input {shape_text(bound)}"
         )
     return bound.reshape([-1 if d == axis else 1 for d in range(x.ndim)])
 

@@ -134,7 +134,12 @@ def _size(
 
 
 def _find(
-    width: int, height: int, objects: list[_Piece], covered: np.float32, wanted: _Wanted, source: Philox
+    width: int,
+    height: int,
+    objects: list[_Piece],
+    covered: np.float32,
+    wanted: _Wanted,
+    source: Philox,
 ) -> _Piece:
     """A piece that covers enough of an object; the whole image if none is found."""
     numbers = _Numbers(source)

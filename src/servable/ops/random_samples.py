@@ -68,7 +68,7 @@ def _inner(
 
 @op("RandomGamma", attrs="seed seed2")
 def random_gamma(build: Build) -> Kernel:
-    """Samples of gamma distributions, computed in the dtype of their shapes."""
+    """Samples of gamma distributions, computed in 64 bits."""
     dtype, moving = build.type("T").numpy, Moving(build)
     return lambda sizes, alpha: _outer(samplers.gamma, moving, _vector(sizes), alpha, dtype)
 
@@ -79,7 +79,7 @@ def random_poisson(build: Build) -> Kernel:
     dtype, moving = build.type("dtype").numpy, Moving(build)
 
     def kernel(sizes: Array, rate: Array) -> Array:
-        return _outer(samplers.poisson, moving, shape_of(sizes), rate.astype(np.float64), dtype)
+        return _outer(samplers.poisson, moving, shape_of(sizes), rate, dtype)
 
     return kernel
 
@@ -91,7 +91,7 @@ def stateless_gamma(build: Build) -> Kernel:
 
     def kernel(sizes: Array, seed: Array, alpha: Array) -> Array:
         shape, generator = shape_of(sizes), from_seed(seed)
-        return _inner(samplers.gamma_or_exponential, generator, shape, (alpha,), dtype)
+        return _inner(samplers.gamma, generator, shape, (alpha,), dtype)
 
     return kernel
 
@@ -103,7 +103,7 @@ def keyed_gamma(build: Build) -> Kernel:
 
     def kernel(sizes: Array, key: Array, counter: Array, alg: Array, alpha: Array) -> Array:
         generator, shape = from_key(key, counter, alg), shape_of(sizes)
-        return _inner(samplers.gamma_or_exponential, generator, shape, (alpha,), dtype)
+        return _inner(samplers.gamma, generator, shape, (alpha,), dtype)
 
     return kernel
 
@@ -115,7 +115,7 @@ def stateless_poisson(build: Build) -> Kernel:
 
     def kernel(sizes: Array, seed: Array, rate: Array) -> Array:
         shape, generator = shape_of(sizes), from_seed(seed)
-        return _inner(samplers.poisson, generator, shape, (rate.astype(np.float64),), dtype)
+        return _inner(samplers.poisson, generator, shape, (rate,), dtype)
 
     return kernel
 

@@ -35,9 +35,7 @@ def _check(algorithm: Array, state: Array) -> None:
             f"dtype of RNG state variable must be int64, not {from_numpy(state.dtype).name}"
         )
     if state.ndim != 1:
-        raise InvalidArgument(
-            f"RNG state must have one and only one dimension, not {state.ndim}"
-        )
+        raise InvalidArgument(f"RNG state must have one and only one dimension, not {state.ndim}")
     if number == _THREEFRY:
         raise Unimplemented("Non-XLA devices don't support the ThreeFry algorithm.")
     if number not in (_PHILOX, _AUTOMATIC):

@@ -21,10 +21,10 @@ Reduce = Callable[[Array, tuple[int, ...], bool], Any]
 """Takes a tensor, the dimensions to reduce and whether to keep them with size 1."""
 
 
-def _reduction(name: str, reduce: Reduce, island: Island) -> None:
+def _reduction(name: str, reduce: Reduce, island: Island, *, int32: bool = False) -> None:
     """Register a reduction over the axes that its second input lists."""
 
-    @op(name, attrs="keep_dims", island=island)
+    @op(name, attrs="keep_dims", island=island, int32=int32)
     def make(build: Build) -> Kernel:
         keep = build.bool("keep_dims")
 
@@ -105,7 +105,8 @@ def _norm(x: Array, axis: tuple[int, ...], keep: bool) -> Any:
 
 _reduction("Sum", _sum, Island.LIGHT)
 _reduction("Mean", _mean, Island.LIGHT)
-_reduction("Prod", _prod, Island.LIGHT)
+# OpenVINO multiplies integers as integers, and finds the largest of them as floats.
+_reduction("Prod", _prod, Island.LIGHT, int32=True)
 _reduction("Max", _extreme(np.max, lowest=True), Island.LIGHT)
 _reduction("Min", _extreme(np.min, lowest=False), Island.LIGHT)
 _reduction("EuclideanNorm", _norm, Island.LIGHT)

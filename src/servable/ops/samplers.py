@@ -56,59 +56,55 @@ def _rounds(what: str) -> Any:
 
 
 def gamma(generator: Philox, numbers: Array, alpha: Array) -> Array:
-    """Gamma distributions with these shapes and scale 1, in the precision of `alpha`.
+    """Gamma distributions with these shapes and scale 1, in 64 bits."""
+    alpha = alpha.astype(_DOUBLE)
+    made = np.empty(alpha.shape)
+    one = alpha == 1.0
+    places = numbers[one] * np.uint64(RESERVED)
+    made[one] = -np.log1p(-uniform(_DOUBLE)(generator.blocks_at(places))[:, -1])
+    made[~one] = _transform_gamma(generator, numbers[~one], alpha[~one])
+    return made
 
-    Marsaglia and Tsang, "A simple method for generating gamma variables" (TOMS 2000).
-    """
-    kind = alpha.dtype.type
+
+def _transform_gamma(generator: Philox, numbers: Array, alpha: Array) -> Array:
+    """Marsaglia and Tsang, "A simple method for generating gamma variables" (TOMS 2000)."""
     streams = Streams(generator, numbers * np.uint64(RESERVED))
-    normals = Drawn(streams, len(alpha), normal(alpha.dtype), alpha.dtype)
-    uniforms = Drawn(streams, len(alpha), uniform(alpha.dtype), alpha.dtype)
-    small = alpha < kind(1)
-    third = kind(1) / kind(3)
-    d = alpha + np.where(small, kind(2) / kind(3), -third)
-    c = third / np.sqrt(d)
-    made = np.empty(alpha.shape, alpha.dtype)
+    normals = Drawn(streams, len(alpha), normal(_DOUBLE), _DOUBLE)
+    uniforms = Drawn(streams, len(alpha), uniform(_DOUBLE), _DOUBLE)
+    small = alpha < 1
+    d = alpha + np.where(small, 2.0 / 3, -1.0 / 3)
+    c = 1.0 / 3 / np.sqrt(d)
+    made = np.empty(alpha.shape)
     done = np.zeros(alpha.shape, np.bool_)
     open_ = np.arange(len(alpha))
     for _ in _rounds("gamma"):
         if not open_.size:
             break
         x = normals.next(open_)
-        v = kind(1) + c[open_] * x
-        usable = ~(v <= kind(0))
+        v = 1 + c[open_] * x
+        usable = ~(v <= 0)
         who, x, v = open_[usable], x[usable], v[usable]
         v = v * v * v
         u = uniforms.next(who)
-        kept = (u < kind(1) - kind(0.0331) * (x * x) * (x * x)) | (
-            np.log(u) < kind(0.5) * x * x + d[who] * (kind(1) - v + np.log(v))
+        kept = (u < 1 - 0.0331 * (x * x) * (x * x)) | (
+            np.log(u) < 0.5 * x * x + d[who] * (1 - v + np.log(v))
         )
         who = who[kept]
         made[who] = d[who] * v[kept]
         low = who[small[who]]
-        made[low] *= np.power(uniforms.next(low), kind(1) / alpha[low])
+        made[low] *= np.power(uniforms.next(low), 1 / alpha[low])
         done[who] = True
         open_ = open_[~done[open_]]
     return made
 
 
-def gamma_or_exponential(generator: Philox, numbers: Array, alpha: Array) -> Array:
-    """As `gamma`, in 64 bits; where the shape is 1, by the exponential distribution."""
-    made = np.empty(alpha.shape, _DOUBLE)
-    one = alpha == 1.0
-    if one.any():
-        places = numbers[one] * np.uint64(RESERVED)
-        made[one] = -np.log1p(-uniform(_DOUBLE)(generator.blocks_at(places))[:, -1])
-    made[~one] = gamma(generator, numbers[~one], alpha[~one].astype(_DOUBLE))
-    return made
-
-
 def poisson(generator: Philox, numbers: Array, rate: Array) -> Array:
-    """Poisson distributions with these rates, in the precision of `rate`."""
+    """Poisson distributions with these rates, in 64 bits."""
+    rate = rate.astype(_DOUBLE)
     streams = Streams(generator, numbers * np.uint64(RESERVED))
-    uniforms = Drawn(streams, len(rate), uniform(rate.dtype), rate.dtype)
-    made = np.empty(rate.shape, rate.dtype)
-    few = rate < rate.dtype.type(10)
+    uniforms = Drawn(streams, len(rate), uniform(_DOUBLE), _DOUBLE)
+    made = np.zeros(rate.shape)
+    few = rate < 10
     _count_arrivals(uniforms, rate, np.flatnonzero(few), made)
     _transform_poisson(uniforms, rate, np.flatnonzero(~few), made)
     return made
@@ -116,45 +112,42 @@ def poisson(generator: Philox, numbers: Array, rate: Array) -> Array:
 
 def _count_arrivals(uniforms: Drawn, rate: Array, open_: Array, made: Array) -> None:
     """Knuth's method: arrivals until the product of numbers in [0, 1) falls under exp(-rate)."""
-    kind = rate.dtype.type
     least = np.exp(-rate)
-    product = np.ones(rate.shape, rate.dtype)
-    made[open_] = kind(0)
+    product = np.ones(rate.shape)
     for _ in _rounds("Poisson"):
         if not open_.size:
             break
-        product[open_] = product[open_] * uniforms.next(open_)
+        product[open_] *= uniforms.next(open_)
         open_ = open_[~(product[open_] <= least[open_])]
-        made[open_] += kind(1)
+        made[open_] += 1
 
 
 def _transform_poisson(uniforms: Drawn, rate: Array, open_: Array, made: Array) -> None:
     """Hoermann, "The transformed rejection method for generating Poisson random variables" (1993)."""
-    kind = rate.dtype.type
     log_rate = np.log(rate)
-    b = kind(0.931) + kind(2.53) * np.sqrt(rate)
-    a = kind(-0.059) + kind(0.02483) * b
-    inverse = kind(1.1239) + kind(1.1328) / (b - kind(3.4))
+    b = 0.931 + 2.53 * np.sqrt(rate)
+    a = -0.059 + 0.02483 * b
+    inverse = 1.1239 + 1.1328 / (b - 3.4)
     for _ in _rounds("Poisson"):
         if not open_.size:
             break
-        u = uniforms.next(open_) - kind(0.5)
+        u = uniforms.next(open_) - 0.5
         v = uniforms.next(open_)
         own_a, own_b, own_rate = a[open_], b[open_], rate[open_]
-        shifted = kind(0.5) - np.abs(u)
-        k = np.floor((kind(2) * own_a / shifted + own_b) * u + own_rate + kind(0.43))
-        quick = (shifted >= kind(0.07)) & (v <= kind(0.9277) - kind(3.6224) / (own_b - kind(2)))
-        never = (k < 0) | ((shifted < kind(0.013)) & (v > shifted))
+        shifted = 0.5 - np.abs(u)
+        k = np.floor((2 * own_a / shifted + own_b) * u + own_rate + 0.43)
+        quick = (shifted >= 0.07) & (v <= 0.9277 - 3.6224 / (own_b - 2))
+        never = (k < 0) | ((shifted < 0.013) & (v > shifted))
         s = np.log(v * inverse[open_] / (own_a / (shifted * shifted) + own_b))
-        t = -own_rate + k * log_rate[open_] - log_factorial(k)
+        t = -own_rate + k * log_rate[open_] - _log_factorial(k)
         kept = quick | (~never & (s <= t))
         made[open_[kept]] = k[kept]
         open_ = open_[~kept]
 
 
-def log_factorial(k: Array) -> Array:
+def _log_factorial(k: Array) -> Array:
     """The logarithm of k!, for whole numbers of at least 0, by Stirling's series."""
-    x = np.maximum(k, 0).astype(np.float64) + 1
+    x = np.maximum(k, 0) + 1
     # The series is exact to 64 bits from 10 on; below, factors are taken off first.
     factors = np.ones_like(x)
     for _ in range(10):
@@ -162,9 +155,8 @@ def log_factorial(k: Array) -> Array:
         factors = np.where(low, factors * x, factors)
         x = np.where(low, x + 1, x)
     inverse = 1 / (x * x)
-    series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse * (1 / 1680)))) / x
-    whole = (x - 0.5) * np.log(x) - x + 0.5 * np.log(2 * np.pi) + series
-    return (whole - np.log(factors)).astype(k.dtype)
+    series: Array = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / x
+    return (x - 0.5) * np.log(x) - x + 0.5 * np.log(2 * np.pi) + series - np.log(factors)
 
 
 def binomial(generator: Philox, numbers: Array, counts: Array, probabilities: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from servable.errors import InvalidArgument
 from servable.graph.ir import Node
-from servable.ops.islands import constant, constants, is_shape
+from servable.ops.islands import constants
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import whole_axis
 from servable.ops.text import dims
@@ -85,20 +85,16 @@ def _same_in_islands(node: Node, nodes: Mapping[str, Node]) -> bool:
     """Whether OpenVINO slices alike.
 
     It writes past its own memory where an ellipsis stands for no dimension at all, and
-    mixes up indices with begins that are masked and with new axes. An index beyond the
-    end it takes for the last; 0 and -1 are beyond the end of nothing only, which
-    islands never see, and shapes are as long as the rank for which one is compiled.
+    mixes up indices with begins that are masked and with new axes. An index must be
+    constant, so that the backend can hold it against the sizes it meets.
     """
     begin_mask, _, ellipsis, new_axis, shrink = (_bits(node, mask) for mask in _MASKS.split())
     if ellipsis or (shrink and new_axis) or (shrink & begin_mask):
         return False
-    if not shrink:
-        return True
-    begin = constant(node.inputs[1], nodes)
-    if begin is None or not constants(2, 3)(node, nodes):
-        return False
-    indices = [int(first) for i, first in enumerate(begin.reshape(-1)) if shrink >> i & 1]
-    return is_shape(node.inputs[0], nodes) or set(indices) <= {0, -1}
+    return not shrink or _constant_entries(node, nodes)
+
+
+_constant_entries = constants(1, 2, 3)
 
 
 def _bits(node: Node, mask: str) -> int:

@@ -30,7 +30,6 @@ _UNARY: Mapping[str, Callable[..., Any]] = {
     "BesselY1": functools.partial(bessel.y, 1),
     "Dawsn": error_functions.dawson,
     "Digamma": gamma_functions.digamma,
-    "Erfc": error_functions.erfc,
     "Erfinv": error_functions.erfinv,
     "Expint": error_functions.expint,
     "FresnelCos": error_functions.fresnel_cos,
@@ -61,6 +60,8 @@ def _binary(name: str, function: Callable[..., Any]) -> None:
 
 
 unary(error_functions.erf, "Erf", island=Island.LIGHT)
+# OpenVINO's is 1 - erf(x): right to 3e-7 of the function's range, though not of small values.
+unary(in_doubles(error_functions.erfc), "Erfc", island=Island.LIGHT)
 for _name, _function in _UNARY.items():
     unary(in_doubles(_function), _name)
 for _name, _function in _BINARY.items():

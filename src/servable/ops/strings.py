@@ -22,11 +22,9 @@ def string_join(build: Build) -> Kernel:
     def kernel(*parts: Array) -> Array:
         shapes = {np.shape(p) for p in parts} - {()}
         if len(shapes) > 1:
-            first, second, *_ = [np.shape(p) for p in parts if np.shape(p)]
-            raise InvalidArgument(
-                "Input shapes do not match: input(0) has shape"
-                f" {dims(first)} and another has shape {dims(second)}"
-            )
+            first = next(np.shape(p) for p in parts if np.shape(p))
+            second = next(np.shape(p) for p in parts if np.shape(p) not in ((), first))
+            raise InvalidArgument(f"Input shapes do not match: {dims(first)} vs. {dims(second)}")
         shape = shapes.pop() if shapes else ()
         columns = [flat(np.broadcast_to(np.asarray(p, object), shape)) for p in parts]
         return strings([separator.join(row) for row in zip(*columns, strict=True)], shape)
@@ -192,10 +190,11 @@ def unsorted_segment_join(build: Build) -> Kernel:
             raise OutOfRange(
                 f"Invalid segment_id rank {ids.ndim} for input with {x.ndim} dimension(s)"
             )
-        if x.shape[: ids.ndim] != ids.shape:
-            raise InvalidArgument(
-                f"Segment dimensions are {dims(ids.shape)} while input has {dims(x.shape)}"
-            )
+        for rank, (size, wanted) in enumerate(zip(ids.shape, x.shape, strict=False)):
+            if size != wanted:
+                raise InvalidArgument(
+                    f"Segment dimension is {size} while input dimension is {x.ndim} in rank {rank}"
+                )
         segments = int(np.ravel(number)[0])
         shape = check_size((segments, *x.shape[ids.ndim :]), x.itemsize)
         if ids.size and (ids.min() < 0 or ids.max() >= segments):

@@ -15,6 +15,7 @@ import numpy as np
 from servable.errors import InvalidArgument
 from servable.ops.limits import check_size
 from servable.ops.registry import Build
+from servable.ops.support import shape_text
 from servable.tensors import Array
 
 T = TypeVar("T")
@@ -113,7 +114,9 @@ class Sliding:
             InvalidArgument: the rank is another.
         """
         if x.ndim != self.rank + 2:
-            raise InvalidArgument(f"input must be {self.rank + 2}-dimensional: {list(x.shape)}")
+            raise InvalidArgument(
+                f"convolution input must be {self.rank + 2}-dimensional: {shape_text(x)}"
+            )
         return np.moveaxis(x, 1, -1) if self.first else x
 
     def back(self, x: Array) -> Array:

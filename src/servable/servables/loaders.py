@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from servable.contracts import Loader, Servable
 from servable.errors import FailedPrecondition
 from servable.graph.ir import UnsupportedOps
+from servable.graph.passes import Traced
 from servable.servables.extras import MissingExtra, install, installed
 from servable.servables.saved_model import SavedModelLoader
 from servable.servables.tensorflow_model import TensorFlowLoader
@@ -22,19 +23,26 @@ Engine: TypeAlias = Literal["auto", "native", "tensorflow"]
 for models with an op outside its list, TensorFlow if it is installed."""
 
 
-def loader_for(path: str | os.PathLike[str], *, engine: Engine = "auto") -> Loader:
+def loader_for(
+    path: str | os.PathLike[str],
+    *,
+    engine: Engine = "auto",
+    traces: dict[str, list[Traced]] | None = None,
+) -> Loader:
     """Return the loader for what a version folder holds; nothing is loaded yet.
 
     Args:
         path: the version folder. One without any model is taken for a SavedModel, whose
             loader then says what is missing.
         engine: for SavedModels; for every other format there is one engine.
+        traces: receives what each pass over a SavedModel's graph did, by signature name.
     """
     if engine == "tensorflow":
         return TensorFlowLoader(path)
+    native = SavedModelLoader(path, traces=traces)
     if engine == "native":
-        return SavedModelLoader(path)
-    return FallbackLoader(SavedModelLoader(path), lambda: TensorFlowLoader(path), Path(path))
+        return native
+    return FallbackLoader(native, lambda: TensorFlowLoader(path), Path(path))
 
 
 def check_installed(engine: Engine) -> None:

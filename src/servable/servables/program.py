@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -140,7 +140,7 @@ class Program:
                 function = self._reduced(expand(makers.pop()(), self._library))
             except ServableError:
                 continue
-            for name in called(function) - seen:
+            for name in called(function.nodes.values()) - seen:
                 seen.add(name)
                 makers.append(partial(self._library.__getitem__, name))
             yield function
@@ -201,8 +201,8 @@ class Program:
         return lambda args: run_inside(plan, args)
 
 
-def called(function: Function) -> set[str]:
-    """Names of the functions that a function's nodes name in their attributes."""
-    values = [value for node in function.nodes.values() for value in node.attrs.values()]
+def called(nodes: Iterable[Node]) -> set[str]:
+    """Names of the functions that these nodes name in their attributes."""
+    values = [value for node in nodes for value in node.attrs.values()]
     refs = [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
     return {ref.name for ref in refs if isinstance(ref, FunctionRef)}

@@ -11,7 +11,7 @@ from servable.graph import schema
 from servable.graph.ir import ARG, CONST, Function, UnsupportedOps
 from servable.ops.registry import registered
 from servable.savedmodel.reader import MetaGraph, SavedModel
-from servable.servables.program import Program
+from servable.servables.program import Program, called
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,6 +55,8 @@ def _refused(function: Function, program: Program) -> Iterator[Refusal]:
         if node.op not in registered():
             yield Refusal(node.op, node.name)
             continue
+        if called([node]):
+            continue  # building it would compile its functions, which are looked at themselves
         try:
             host.unit(node, program.environment)
         except UnsupportedOps as error:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from servable.engine.backends.openvino_shapes import all_hold_something, images_fit
+from servable.engine.backends.openvino_shapes import all_hold_something, images_fit, indices_fit
 from servable.engine.compile import Island as IslandToCompile
 from servable.engine.compile import IslandRefused
 from servable.graph.exporter import export_graph
@@ -192,7 +192,7 @@ class _IslandKernel:
         except IslandRefused as refusal:
             log.debug("island refused for shapes %s: %s", shapes, refusal)
             return False
-        return images_fit(self._probe) and all_hold_something(self._probe)
+        return all(fits(self._probe) for fits in (images_fit, indices_fit, all_hold_something))
 
     def _for_ranks(self, ranks: tuple[int, ...]) -> _Compiled | None:
         if ranks not in self._by_rank:

@@ -38,6 +38,55 @@ def all_hold_something(model: ov.Model) -> bool:
     )
 
 
+def indices_fit(model: ov.Model) -> bool:
+    """Whether constant indices are in the range of the sizes that they meet.
+
+    OpenVINO takes an index beyond the end for the last one in slices, and gathers zeros;
+    TensorFlow refuses both. Where the size is open, nothing is known to fit.
+    """
+    return all(
+        _slice_fits(node) if node.get_type_name() == "StridedSlice" else _gather_fits(node)
+        for node in model.get_ops()
+        if node.get_type_name() in ("StridedSlice", "Gather")
+    )
+
+
+def _slice_fits(node: Any) -> bool:
+    single = node.get_attributes()["shrink_axis_mask"]
+    if not any(single):
+        return True
+    begin = _constant(node.input(1))
+    return begin is not None and all(
+        _in_range(index, index, node.input(0).get_partial_shape(), axis)
+        for axis, (index, alone) in enumerate(zip(begin, single, strict=False))
+        if alone
+    )
+
+
+def _gather_fits(node: Any) -> bool:
+    indices, axis = _constant(node.input(1)), _constant(node.input(2))
+    if indices is None or axis is None:
+        return False
+    if not indices:
+        return True
+    return _in_range(min(indices), max(indices), node.input(0).get_partial_shape(), axis[0])
+
+
+def _constant(place: Any) -> list[int] | None:
+    source = place.get_source_output().get_node()
+    if source.get_type_name() != "Constant":
+        return None
+    values: list[int] = source.get_data().reshape(-1).tolist()
+    return values
+
+
+def _in_range(lowest: int, highest: int, shape: Any, axis: int) -> bool:
+    if shape.rank.is_dynamic or not -len(shape) <= axis < len(shape) or shape[axis].is_dynamic:
+        return False
+    size = shape[axis].get_length()
+    return -size <= lowest and highest < size
+
+
 def _empty(shape: Any) -> bool:
     return shape.rank.is_static and any(size.is_static and size.get_length() == 0 for size in shape)
 
