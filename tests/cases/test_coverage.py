@@ -23,6 +23,8 @@ ONE_VALUE: Mapping[tuple[str, str], str] = {
 # Ops that can not be recorded alone, and what tests them instead.
 ELSEWHERE: Mapping[str, str] = {
     "_Gate": "made by a pass; the TF1 conditionals in spec/control.py",
+    "_GRU": "made by a pass; the loops in spec/recurrent.py",
+    "_LSTM": "made by a pass; the loops in spec/recurrent.py",
     "Placeholder": "fed in every case",
     "NoOp": "waited for in spec/state.py",
     "RestoreV2": "tests/unit/servables: every model with variables",

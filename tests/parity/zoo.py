@@ -58,12 +58,14 @@ class Model:
         name: its builder's name, with the arguments.
         tolerance: largest difference allowed in float32 outputs, relative to the largest
             magnitude of the output.
+        heavy: whether it is too large for the ways of running it that are not the usual one.
         build: exports into a folder and returns the calls.
         source: the file of the builder; a change there builds the model again.
     """
 
     name: str
     tolerance: float
+    heavy: bool
     build: Build
     source: Path
 
@@ -80,12 +82,12 @@ _models: dict[str, Model] = {}
 
 
 def model(
-    *, tolerance: float = 1e-4, **arguments: Any
+    *, tolerance: float = 1e-4, heavy: bool = False, **arguments: Any
 ) -> Callable[[Callable[..., Sequence[Call]]], Callable[..., Sequence[Call]]]:
     """Register a builder; stack it to register the same one with several arguments.
 
     Args:
-        tolerance: see `Model`.
+        tolerance, heavy: see `Model`.
         arguments: what the builder is called with, after the folder.
 
     Raises:
@@ -97,7 +99,8 @@ def model(
         if name in _models:
             raise ValueError(f"two models are called {name}")
         source = Path(build.__code__.co_filename)
-        _models[name] = Model(name, tolerance, functools.partial(build, **arguments), source)
+        call = functools.partial(build, **arguments)
+        _models[name] = Model(name, tolerance, heavy, call, source)
         return build
 
     return register

@@ -390,3 +390,110 @@ def function_many_signatures(folder):
         Call("decode", {"code": normal(2, 4)}),
         Call("serving_default", {"x": normal(1, 6), "weight": np.float32(0.5)}),
     ]
+
+
+@model()
+def function_any_rank(folder):
+    """Inputs of unknown rank: the graph learns their shapes from the request."""
+    module = tf.Module()
+    module.wide = tf.Variable(normal(16, 256))
+    module.narrow = tf.Variable(normal(256, 8))
+
+    def serve(x):
+        hidden = tf.nn.gelu(tf.tensordot(x, module.wide, 1))
+        out = tf.tensordot(hidden, module.narrow, 1)
+        return {"out": out, "rank": tf.rank(x), "sum": tf.reduce_sum(out), "flat": tf.size(x)}
+
+    batches = [(normal(*shape, 16),) for shape in ((3,), (2, 5), (), (1, 2, 3), (0,))]
+    x = tf.TensorSpec(None, F32, "x")
+    return single(folder, serve, [x], *batches, (normal(3, 7),), module=module)
+
+
+@model()
+def function_denoiser(folder):
+    """A convolutional net inside a loop whose number of rounds the request decides."""
+    module = tf.Module()
+    module.first = tf.Variable(0.2 * normal(3, 3, 4, 16))
+    module.second = tf.Variable(0.2 * normal(3, 3, 16, 3))
+
+    def serve(image, rounds):
+        shape = tf.shape(image)
+
+        def step(i, x):
+            level = tf.fill([shape[0], shape[1], shape[2], 1], 1 / (1.0 + tf.cast(i, F32)))
+            hidden = tf.nn.silu(tf.nn.conv2d(tf.concat([x, level], 3), module.first, 1, "SAME"))
+            return i + 1, x - 0.1 * tf.nn.conv2d(hidden, module.second, 1, "SAME")
+
+        _, clean = tf.while_loop(
+            lambda i, _: i < rounds,
+            step,
+            (0, image),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, None, None, 3])),
+        )
+        return {"clean": clean}
+
+    specs = [spec("image", None, None, None, 3), spec("rounds", dtype=I32)]
+    batches = [
+        (normal(n, h, w, 3), np.int32(r)) for n, h, w, r in ((1, 8, 8, 5), (3, 6, 9, 2), (1, 4, 4, 0))
+    ]
+    return single(folder, serve, specs, *batches, module=module)
+
+
+@model()
+def function_graph_net(folder):
+    """Messages along the edges of graphs of any size, three rounds, then a readout."""
+    module = tf.Module()
+    module.message = tf.Variable(0.3 * normal(20, 16))
+    module.update = tf.Variable(0.3 * normal(24, 8))
+    module.out = tf.Variable(normal(8, 2))
+
+    def serve(nodes, sources, targets, graph):
+        state = nodes
+        count = tf.shape(nodes)[0]
+        for _ in range(3):
+            degree = tf.math.unsorted_segment_sum(tf.ones_like(targets, F32), targets, count)
+            pair = tf.concat(
+                [tf.gather(state, sources), tf.gather(state, targets), tf.gather(nodes, sources)[:, :4]],
+                1,
+            )
+            sent = tf.nn.relu(pair @ module.message)
+            heard = tf.math.unsorted_segment_sum(sent, targets, count)
+            heard = tf.math.divide_no_nan(heard, degree[:, None])
+            state = tf.tanh(tf.concat([state, heard], 1) @ module.update)
+        pooled = tf.math.segment_mean(state, graph)
+        return {"states": state, "graphs": tf.nn.log_softmax(pooled @ module.out)}
+
+    def batch(count, edges, graphs):
+        return (
+            normal(count, 8),
+            integers(count, edges),
+            integers(count, edges, seed=1),
+            np.sort(integers(graphs, count)),
+        )
+
+    specs = [spec("nodes", None, 8)]
+    specs += [spec(name, None, dtype=I32) for name in ("sources", "targets", "graph")]
+    return single(
+        folder, serve, specs, batch(4, 6, 1), batch(9, 20, 3), batch(3, 0, 2), module=module
+    )
+
+
+WIDTHS = "bool uint8 int8 uint16 int16 int32 uint32 int64 uint64 half bfloat16 float32 float64"
+
+
+@model()
+def function_dtypes(folder):
+    """Every dtype in and out, and casts from one to the next, with what wraps and saturates."""
+    kinds = [tf.as_dtype(name) for name in WIDTHS.split()]
+
+    def serve(*inputs):
+        outputs = {}
+        for kind, x, after in zip(kinds, inputs, [*inputs[1:], inputs[0]], strict=True):
+            outputs[f"same_{kind.name}"] = tf.reverse(x, [0])
+            outputs[f"{kind.name}_to_{after.dtype.name}"] = tf.cast(x, after.dtype)
+        return outputs
+
+    values = np.array([0, 1, 2, 3.75, 100, 200.5])
+    arrays = [values.astype(kind.as_numpy_dtype) for kind in kinds]
+    specs = [spec(f"in_{kind.name}", None, dtype=kind) for kind in kinds]
+    return single(folder, serve, specs, arrays, [a[3:4] for a in arrays], [a[:0] for a in arrays])

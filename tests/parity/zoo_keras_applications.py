@@ -19,16 +19,16 @@ BUILDERS = {
 }
 
 
-@model(name="resnet50")
-@model(name="mobilenet_v2")
-@model(name="mobilenet_v3")
-@model(name="efficientnet_b0")
-@model(name="densenet121")
-@model(name="inception_v3")
-@model(name="xception")
-@model(name="nasnet_mobile")
-@model(name="convnext_tiny")
-@model(name="vgg16")
+@model(heavy=True, name="resnet50")
+@model(heavy=True, name="mobilenet_v2")
+@model(heavy=True, name="mobilenet_v3")
+@model(heavy=True, name="efficientnet_b0")
+@model(heavy=True, name="densenet121")
+@model(heavy=True, name="inception_v3")
+@model(heavy=True, name="xception")
+@model(heavy=True, name="nasnet_mobile")
+@model(heavy=True, name="convnext_tiny")
+@model(heavy=True, name="vgg16")
 def application(folder, name):
     build, size = BUILDERS[name]
     image = keras.Input((size, size, 3), name="image")

@@ -1,6 +1,7 @@
 """Keras layers, a family to a model, each layer an output of its own."""
 
 import keras
+import numpy as np
 from exporting import keras_model
 from keras import layers as L
 from zoo import integers, model, normal
@@ -193,27 +194,34 @@ def keras_normalisation(folder):
     return keras_model(folder, [x, flat], outputs, batch(1), batch(3))
 
 
-ACTIVATIONS = (
+ELEMENTWISE = (
     "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu"
-    " linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax"
-    " softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus tanh tanh_shrink threshold"
+    " linear log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign"
+    " sparse_plus sparse_sigmoid squareplus tanh tanh_shrink"
 ).split()
+OF_ROWS = ("softmax", "log_softmax", "sparsemax")
 
 
 @model()
 def keras_activations(folder):
     x = keras.Input((8,), name="x")
-    outputs = {name: L.Activation(name)(x) for name in ACTIVATIONS if name != "threshold"}
+    rows = keras.Input((8,), name="rows")
+    outputs = {name: L.Activation(name)(x) for name in ELEMENTWISE}
+    outputs |= {name: L.Activation(name)(rows) for name in OF_ROWS}
     outputs |= {
         "layer_relu": L.ReLU(max_value=2.0, negative_slope=0.1, threshold=0.3)(x),
         "layer_leaky": L.LeakyReLU(0.2)(x),
         "layer_elu": L.ELU(0.7)(x),
         "layer_prelu": L.PReLU()(x),
-        "layer_softmax": L.Softmax()(x),
-        "gelu_exact": L.Lambda(lambda t: keras.activations.gelu(t, approximate=True))(x),
+        "layer_softmax": L.Softmax()(rows),
+        "gelu_rough": L.Lambda(lambda t: keras.activations.gelu(t, approximate=True))(x),
         "threshold": L.Lambda(lambda t: keras.activations.threshold(t, 0.5, -1.0))(x),
     }
-    return keras_model(folder, x, outputs, 3 * normal(1, 8), 3 * normal(3, 8), normal(0, 8))
+    strange = np.array([[np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30, 88.8]], "float32")
+    batches = [{"x": 3 * normal(n, 8), "rows": 3 * normal(n, 8)} for n in (1, 3, 0)]
+    wide = np.array([[1e30, -1e30, 88.8, -90.0, 0.0, 0.0, 1.0, 2.0]], "float32")
+    batches.append({"x": strange, "rows": wide})
+    return keras_model(folder, [x, rows], outputs, *batches)
 
 
 @model()

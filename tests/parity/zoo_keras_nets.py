@@ -1,10 +1,11 @@
 """Whole nets that people build with Keras."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from exporting import keras_model
 from keras import layers as L
-from zoo import integers, model, normal
+from zoo import Call, integers, model, normal
 
 
 @model()
@@ -17,7 +18,11 @@ def net_vgg(folder):
         hidden = L.MaxPooling2D()(hidden)
     hidden = L.Dense(128, "relu")(L.Flatten()(hidden))
     outputs = {"classes": L.Dense(10, "softmax")(L.Dropout(0.5)(hidden))}
-    return keras_model(folder, x, outputs, normal(1, 32, 32, 3), normal(3, 32, 32, 3))
+    strange = normal(3, 32, 32, 3, seed=1)
+    strange[1, 5, 5, 0] = np.nan
+    strange[2, 0, 0, 1] = np.inf
+    # No empty batch here: TensorFlow's fused convolutions refuse one by mistake.
+    return keras_model(folder, x, outputs, normal(1, 32, 32, 3), normal(3, 32, 32, 3), strange)
 
 
 def _encoder_block(hidden, mask, heads, width, inner):
@@ -45,11 +50,12 @@ def net_transformer_encoder(folder):
     def batch(rows, length, known):
         return {
             "tokens": integers(1000, rows, length),
-            "mask": (integers(length, rows, length) * 0 + [i < known for i in range(length)])
-            .astype("int32"),
+            "mask": np.tile(np.arange(length, dtype="int32") < known, (rows, 1)).astype("int32"),
         }
 
-    return keras_model(folder, [tokens, mask], outputs, batch(1, 16, 16), batch(3, 9, 5))
+    return keras_model(
+        folder, [tokens, mask], outputs, batch(1, 16, 16), batch(3, 9, 5), batch(0, 4, 4)
+    )
 
 
 @model()
@@ -71,7 +77,13 @@ def net_unet(folder):
     logits = L.Conv2D(4, 1)(hidden)
     outputs = {"logits": logits, "labels": keras.ops.argmax(logits, axis=-1)}
     return keras_model(
-        folder, x, outputs, normal(1, 32, 32, 3), normal(3, 16, 48, 3), normal(1, 64, 24, 3)
+        folder,
+        x,
+        outputs,
+        normal(1, 32, 32, 3),
+        normal(3, 16, 48, 3),
+        normal(1, 64, 24, 3),
+        normal(1, 20, 16, 3),  # halves do not meet again: an error
     )
 
 
@@ -81,6 +93,10 @@ def _separable(hidden, width, stride=1, rate=1):
     return L.ReLU(6)(L.BatchNormalization()(L.Conv2D(width, 1)(hidden)))
 
 
+def _resized(pair):
+    return tf.image.resize(pair[0], tf.shape(pair[1])[1:3])
+
+
 @model()
 def net_deeplab(folder):
     """Dilated branches, image-level pooling, and a resize to the size of the request."""
@@ -88,16 +104,15 @@ def net_deeplab(folder):
     hidden = L.Conv2D(16, 3, strides=2, padding="same")(x)
     for width, stride, rate in ((24, 2, 1), (32, 2, 1), (32, 1, 2)):
         hidden = _separable(hidden, width, stride, rate)
-    size = keras.ops.shape(hidden)[1:3]
     pooled = L.Conv2D(16, 1, activation="relu")(L.GlobalAveragePooling2D(keepdims=True)(hidden))
-    pooled = keras.ops.broadcast_to(pooled, (keras.ops.shape(x)[0], size[0], size[1], 16))
+    pooled = L.Lambda(_resized)([pooled, hidden])
     branches = [pooled, L.Conv2D(16, 1, activation="relu")(hidden)]
     branches += [
         L.Conv2D(16, 3, dilation_rate=rate, padding="same", activation="relu")(hidden)
         for rate in (2, 3)
     ]
     logits = L.Conv2D(5, 1)(L.Concatenate()(branches))
-    full = L.Lambda(lambda pair: tf.image.resize(pair[0], tf.shape(pair[1])[1:3]))([logits, x])
+    full = L.Lambda(_resized)([logits, x])
     outputs = {"scores": keras.ops.softmax(full), "labels": keras.ops.argmax(full, axis=-1)}
     return keras_model(
         folder, x, outputs, normal(1, 64, 64, 3), normal(3, 33, 65, 3), normal(2, 48, 80, 3)
@@ -249,3 +264,30 @@ def net_tcn_with_squeeze(folder):
         hidden = L.Multiply()([wide, L.Reshape((1, 24))(gate)])
     outputs = {"forecast": L.Dense(8)(L.Flatten()(hidden))}
     return keras_model(folder, x, outputs, normal(1, 40, 6), normal(3, 40, 6))
+
+
+@model()
+def net_with_endpoints(folder):
+    """Several endpoints of one net, one of them with a choice of its own."""
+    net = keras.Sequential([keras.Input((6,)), L.Dense(8, "relu"), L.Dense(3)])
+    archive = keras.export.ExportArchive()
+    archive.track(net)
+
+    def best(x, count):
+        scores, index = tf.math.top_k(net(x, training=False), count)
+        return {"scores": scores, "index": index}
+
+    row = tf.TensorSpec([None, 6], tf.float32, "x")
+    archive.add_endpoint("serving_default", lambda x: {"logits": net(x)}, input_signature=[row])
+    archive.add_endpoint(
+        "best", best, input_signature=[row, tf.TensorSpec([], tf.int32, "count")]
+    )
+    archive.add_endpoint("train", lambda x: net(x, training=True), input_signature=[row])
+    archive.write_out(folder, verbose=False)
+    x = normal(4, 6)
+    return [
+        Call("serving_default", {"x": x}),
+        Call("best", {"x": x, "count": np.int32(2)}),
+        Call("best", {"x": x, "count": np.int32(4)}),  # more than there are: an error
+        Call("train", {"x": x[:1]}),
+    ]

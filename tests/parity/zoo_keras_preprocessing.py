@@ -80,6 +80,25 @@ def keras_image_bytes(folder):
 
 
 @model()
+def keras_image_effects(folder):
+    """Effects that a layer applies always, and others that it applies only in training."""
+    x = keras.Input((12, 10, 3), name="x")
+    grey = L.RandomGrayscale(factor=0.5)(x)
+    outputs = {
+        "contrast": L.AutoContrast(value_range=(0, 255))(x),
+        "solarised": L.Solarization(addition_factor=0.0, threshold_factor=0.0)(x),
+        "plain": L.RandomErasing()(L.RandomSharpness(0.5)(L.RandomShear(0.2, 0.2)(grey))),
+    }
+    return keras_model(
+        folder,
+        x,
+        outputs,
+        integers(256, 1, 12, 10, 3).astype("float32"),
+        integers(256, 3, 12, 10, 3).astype("float32"),
+    )
+
+
+@model()
 def keras_categories(folder):
     ids = keras.Input((3,), dtype="int64", name="ids")
     one = keras.Input((1,), dtype="int64", name="one")

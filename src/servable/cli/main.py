@@ -12,6 +12,7 @@ import click
 
 from servable import __version__
 from servable.cli.demo import demo
+from servable.cli.doctor import doctor
 from servable.cli.predict import predict
 from servable.cli.serve import serve
 
@@ -25,6 +26,7 @@ def main() -> None:
     Examples:
       servable demo                                  see it work, with models that ship with it
       servable serve ./models/ranker                 serve the versions in a folder
+      servable doctor ./models/ranker                would it be served, how, and how exactly
       servable predict localhost:8500 ranker --input 'x=[[1, 2]]'
 
     `servable VERB --help` says more about each verb.
@@ -36,5 +38,5 @@ def main() -> None:
         os.environ.setdefault(name, "1")
 
 
-for _verb in (serve, demo, predict):
+for _verb in (serve, demo, doctor, predict):
     main.add_command(_verb)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from servable.errors import InvalidArgument, NotFound
+from servable.servables.formats import format_of
 from servable.server.config import BareModel
 from servable.sources.filesystem import VersionPolicy, WatchedModel
 from servable.sources.versions import parse_version
 
 _NAMED = re.compile(r"([^=/\\:]+)=(.+)", re.DOTALL)
-_SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def parse_models(
@@ -22,7 +22,7 @@ def parse_models(
     """Return a model for each `PATH` or `NAME=PATH`.
 
     A path is a base path (its subfolders are versions, named by numbers), or one
-    SavedModel folder. Without a name the model is called after the folder; one
+    folder with a model in it. Without a name the model is called after the folder; one
     version folder of a base path is called after the base path and keeps its number.
 
     Raises:
@@ -49,7 +49,7 @@ def _model(argument: str, versions: VersionPolicy) -> WatchedModel | BareModel:
     if not path.is_dir():
         raise InvalidArgument(f"{text} is not a folder", hint=f"Serve its folder: {path.parent}")
     number = parse_version(path.name)
-    bare = _is_saved_model(path)
+    bare = format_of(path) is not None
     name = given or (path.parent.name if bare and number is not None else path.name)
     if not name:
         raise InvalidArgument(f"{text} gives the model no name", hint=f"Write NAME={text}.")
@@ -57,10 +57,6 @@ def _model(argument: str, versions: VersionPolicy) -> WatchedModel | BareModel:
         return BareModel(name, path, 1 if given or number is None else number)
     _check_base_path(path, text)
     return WatchedModel(name, path, versions)
-
-
-def _is_saved_model(path: Path) -> bool:
-    return any((path / file).is_file() for file in _SAVED_MODELS)
 
 
 def _check_base_path(path: Path, text: str) -> None:
@@ -83,4 +79,6 @@ def _check_base_path(path: Path, text: str) -> None:
 def _holds_models(path: Path) -> bool:
     if not path.is_dir():
         return False
-    return _is_saved_model(path) or any(parse_version(c.name) is not None for c in path.iterdir())
+    return format_of(path) is not None or any(
+        parse_version(c.name) is not None for c in path.iterdir()
+    )

@@ -37,7 +37,14 @@ _WRITES = (
     "InitializeTable",
     "CountUpTo",
 )
-_PURE_SCATTER = ("ScatterNd",)
+_PURE_SCATTER = ("ScatterNd", "ScatterNdNonAliasingAdd")
+
+# TensorFlow flags these so that no two of them share a buffer that is written to later.
+# Nothing here writes to a value once it is made.
+_COPIES = frozenset({"DeepCopy", "Empty", "GuaranteeConst"})
+
+# TensorFlow flags it because the answer depends on the device. There is one kind here.
+_BY_DEVICE = frozenset({"StatelessRandomGetAlg"})
 
 
 @functools.cache
@@ -47,7 +54,7 @@ def has_effect(op: str) -> bool:
     Reading a variable counts, because it must stay in order with assignments;
     reads of variables that nothing assigns have become constants before anyone asks.
     """
-    if op in _HANDLES or op == ARG:
+    if op in _HANDLES or op in _COPIES or op in _BY_DEVICE or op == ARG:
         return False
     if op.startswith(_WRITES) and op not in _PURE_SCATTER:
         return True

@@ -72,19 +72,40 @@ def _step(
     return i, new, f, o, ci, co, o * co
 
 
-def _check(x: Array, state: Array, before: Array, weights: Array, bias: Array) -> None:
-    """Refuse shapes that do not belong together; x is [batch, inputs]."""
-    if state.ndim != 2 or before.shape != state.shape or state.shape[0] != x.shape[0]:
-        raise InvalidArgument(
-            f"cs_prev and h_prev must be [batch, cell size]: x {shape_text(x)}, cs_prev"
-            f" {shape_text(state)}, h_prev {shape_text(before)}"
-        )
-    size = state.shape[1]
-    if weights.shape != (x.shape[1] + size, 4 * size) or bias.shape != (4 * size,):
-        raise InvalidArgument(
-            "w must be [input size + cell size, 4 * cell size], and b as wide:"
-            f" w {shape_text(weights)}, b {shape_text(bias)}"
-        )
+def _require(name: str, array: Array, **sizes: int) -> None:
+    """Refuse an array that has other sizes than these."""
+    if array.ndim != len(sizes):
+        raise InvalidArgument(f"{name}_tensor must be rank {len(sizes)} but is rank {array.ndim}.")
+    for d, (what, size) in enumerate(sizes.items()):
+        if array.shape[d] != size:
+            raise InvalidArgument(
+                f"{name}.dim_size({d}) != {_WORDS.get(what, what)}: {array.shape[d]} vs. {size}"
+            )
+
+
+_WORDS = {"rows": "input_size + cell_size", "gates": "cell_size * 4", "gates_2": "cell_size * 2"}
+"""What sizes that are computed are called in messages."""
+
+
+def _check(
+    how: _Lstm,
+    batch: int,
+    inputs: int,
+    state: Array,
+    before: Array,
+    weights: Array,
+    peepholes: tuple[Array, Array, Array],
+    bias: Array,
+) -> None:
+    """Refuse shapes that do not belong together."""
+    size = state.shape[1] if state.ndim == 2 else 0
+    _require("cs_prev", state, batch_size=batch, cell_size=size)
+    _require("h_prev", before, batch_size=batch, cell_size=size)
+    _require("w", weights, rows=inputs + size, gates=4 * size)
+    _require("b", bias, gates=4 * size)
+    if how.peephole:
+        for name, peephole in zip(("wci", "wcf", "wco"), peepholes, strict=True):
+            _require(name, peephole, cell_size=size)
 
 
 @op("LSTMBlockCell", attrs=f"forget_bias {_LSTM}")
@@ -103,10 +124,11 @@ def lstm_block_cell(build: Build) -> Kernel:
         bias: Array,
     ) -> list[Array]:
         if x.ndim != 2:
-            raise InvalidArgument(f"x must be a matrix, got {shape_text(x)}")
+            raise InvalidArgument(f"x_tensor must be rank 2 but is rank {x.ndim}.")
         if not state.size:
-            raise InvalidArgument(f"cs_prev_tensor is empty, has shape: {shape_text(state)}.")
-        _check(x, state, before, weights, bias)
+            sizes = ",".join(map(str, state.shape))
+            raise InvalidArgument(f"cs_prev_tensor is empty, has shape: ({sizes}).")
+        _check(how, x.shape[0], x.shape[1], state, before, weights, (wci, wcf, wco), bias)
         sums = wide(np.concatenate([x, before], axis=1)) @ wide(weights) + wide(bias)
         made = _step(how, sums, wide(state), (wide(wci), wide(wcf), wide(wco)))
         return [array.astype(x.dtype, copy=False) for array in made]
@@ -127,9 +149,9 @@ def _block_lstm(how: _Lstm) -> Kernel:
         bias: Array,
     ) -> list[Array]:
         if x.ndim != 3:
-            raise InvalidArgument(f"x must be [time, batch, inputs], got {shape_text(x)}")
+            raise InvalidArgument(f"x_tensor must be rank 3 but is rank {x.ndim}.")
         time, batch, inputs = x.shape
-        _check(x[0] if time else np.empty((batch, inputs)), state, before, weights, bias)
+        _check(how, batch, inputs, state, before, weights, (wci, wcf, wco), bias)
         if np.ndim(steps) or not 0 <= int(steps) <= time:
             raise InvalidArgument(f"seq_len_max must be in [0, {time}], got {steps}")
         made = [np.zeros((time, *state.shape), x.dtype) for _ in range(_LSTM_OUTPUTS)]
@@ -175,23 +197,17 @@ def gru_block_cell(build: Build) -> Kernel:
         b_gates: Array,
         b_candidate: Array,
     ) -> list[Array]:
-        if x.ndim != 2 or before.ndim != 2 or before.shape[0] != x.shape[0]:
+        if x.ndim != 2 or before.ndim != 2:
             raise InvalidArgument(
-                f"x and h_prev must be matrices of one batch: {shape_text(x)} vs."
-                f" {shape_text(before)}"
+                f"x and h_prev must be matrices: {shape_text(x)}, {shape_text(before)}"
             )
         size = before.shape[1]
         rows = x.shape[1] + size
-        if (w_gates.shape, w_candidate.shape) != ((rows, 2 * size), (rows, size)):
-            raise InvalidArgument(
-                "w_ru and w_c must fit input size + cell size:"
-                f" {shape_text(w_gates)}, {shape_text(w_candidate)}"
-            )
-        if (b_gates.shape, b_candidate.shape) != ((2 * size,), (size,)):
-            raise InvalidArgument(
-                f"b_ru and b_c must fit the cell size: {shape_text(b_gates)},"
-                f" {shape_text(b_candidate)}"
-            )
+        _require("h_prev", before, batch_size=x.shape[0], cell_size=size)
+        _require("w_ru", w_gates, rows=rows, gates_2=2 * size)
+        _require("w_c", w_candidate, rows=rows, cell_size=size)
+        _require("b_ru", b_gates, gates_2=2 * size)
+        _require("b_c", b_candidate, cell_size=size)
         gates = _sigmoid(np.concatenate([x, before], axis=1) @ w_gates + b_gates)
         reset, update = gates[:, :size], gates[:, size:]
         candidate = np.tanh(np.concatenate([x, before * reset], axis=1) @ w_candidate + b_candidate)

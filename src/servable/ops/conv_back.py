@@ -16,7 +16,6 @@ from servable.ops.support import shape_text
 from servable.ops.windows import Axis, Sliding, sliding
 from servable.tensors import Array
 
-
 _LABELS = {2: "Conv2DCustomBackpropInput", 3: "Conv3DBackpropInputOp"}
 """What TensorFlow's kernels call themselves."""
 
@@ -90,13 +89,9 @@ def _check(gradient: Array, filters: Array, axes: Sequence[Axis], channels: int)
     label = _LABELS[len(axes)]
     depth, features = filters.shape[-2:]
     if not depth or channels % depth or features % max(channels // depth, 1):
-        raise InvalidArgument(
-            f"{label}: input depth must be evenly divisible by filter depth"
-        )
+        raise InvalidArgument(f"{label}: input depth must be evenly divisible by filter depth")
     if gradient.shape[-1] != features:
-        raise InvalidArgument(
-            f"{label}: filter and out_backprop must have the same out_depth"
-        )
+        raise InvalidArgument(f"{label}: filter and out_backprop must have the same out_depth")
     for d, (axis, actual) in enumerate(zip(axes, gradient.shape[1:-1], strict=True), start=1):
         if axis.places != actual:
             raise InvalidArgument(

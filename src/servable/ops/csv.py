@@ -32,8 +32,7 @@ def decode_csv(build: Build) -> Kernel:
         for i, default in enumerate(defaults):
             if np.size(default) > 1:
                 raise InvalidArgument(
-                    f"There should only be 1 default per field but field {i} has"
-                    f" {np.size(default)}"
+                    f"There should only be 1 default per field but field {i} has {np.size(default)}"
                 )
         rows = [split(record) for record in flat(records)]
         for number, row in enumerate(rows):
@@ -63,9 +62,7 @@ def _reader(
     def read(field: bytes, record: int) -> Any:
         if not field or field == missing:
             if not fallback:
-                raise InvalidArgument(
-                    f"Field {column} is required but missing in record {record}!"
-                )
+                raise InvalidArgument(f"Field {column} is required but missing in record {record}!")
             return fallback[0]
         value = parse(field)
         if value is None:
@@ -140,9 +137,7 @@ class _Splitter:
             if following == self._delimiter:
                 break
             if following != _QUOTE:
-                raise InvalidArgument(
-                    "Quote inside a string has to be escaped by another quote"
-                )
+                raise InvalidArgument("Quote inside a string has to be escaped by another quote")
             parts.append(_QUOTE)
             at += 2
         following = record[at + 1 : at + 2]

@@ -228,9 +228,9 @@ def matrix_diag_part(build: Build) -> Kernel:
         _check_matrix(x)
         rows, columns = x.shape[-2:]
         band.check(rows, columns, ".")
-        m, n, i, j = band.places(rows, columns)
         shape = (*x.shape[:-2], band.count, band.longest(rows, columns))
-        check_size(shape, x.dtype.itemsize)
+        check_size(shape, max(x.dtype.itemsize, 8))
+        m, n, i, j = band.places(rows, columns)
         made = blank(shape, x.dtype) if padding is None else np.full(shape, padding, x.dtype)
         made[..., m, n] = x[..., i, j]
         return made[..., 0, :] if band.single else made

@@ -44,12 +44,13 @@ def _real(name: str, rank: int, inverse: bool) -> None:
             needed = (*lengths[:-1], half) if inverse else lengths
             made = lengths if inverse else (*lengths[:-1], half)
             if not x.size:
+                # TensorFlow leaves the result as it finds it.
                 shape = check_size((*x.shape[:-rank], *made), dtype.itemsize)
                 return np.zeros(shape, dtype)
             _check_lengths(x, rank, needed)
-            x = x[(..., *(slice(n) for n in needed))]
+            index: tuple[Any, ...] = (..., *(slice(n) for n in needed))
             transform = np.fft.irfftn if inverse else np.fft.rfftn
-            return transform(x, lengths, _last(rank)).astype(dtype, copy=False)
+            return transform(x[index], lengths, _last(rank)).astype(dtype, copy=False)
 
         return kernel
 

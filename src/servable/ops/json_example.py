@@ -161,7 +161,7 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _Refused("a number is expected")
     number = parse_double(value.encode()) if isinstance(value, str) else float(value)
-    if number is None:
+    if number is None or (np.isinf(number) and not isinstance(value, str)):
         raise _Refused(f"'{value}' is not a number")
     return number
 

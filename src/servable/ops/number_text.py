@@ -55,7 +55,8 @@ def parse_float(text: bytes) -> float | None:
     near = float(single)
     if np.isfinite(single) and near != value and (match := _DECIMAL.fullmatch(text)):
         # Rounding twice goes wrong only if the double lies halfway between two floats.
-        other = float(np.nextafter(single, np.float32(np.inf if value > near else -np.inf)))
+        with np.errstate(over="ignore"):
+            other = float(np.nextafter(single, np.float32(np.inf if value > near else -np.inf)))
         if value - near == other - value:
             exact = Decimal((match[1] + match[2]).decode())
             if exact != Decimal(value) and (exact > Decimal(value)) == (value > near):

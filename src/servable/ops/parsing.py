@@ -43,6 +43,10 @@ class _Dense:
         return bool(self.shape) and self.shape[0] is None
 
     @property
+    def shown(self) -> str:
+        return dims(["?" if size is None else size for size in self.shape])
+
+    @property
     def inner(self) -> tuple[int, ...]:
         return tuple(size for size in self.shape if size is not None)
 
@@ -56,7 +60,7 @@ class _Dense:
         return cls(dtype, shape, stride)
 
     def check_default(self, default: Array, number: int) -> None:
-        shown = "[" + ",".join("?" if d is None else str(d) for d in self.shape) + "]"
+        shown = self.shown
         if self.varies:
             if default.size != 1:
                 raise InvalidArgument(
@@ -111,13 +115,14 @@ class _Names:
     """Which feature has which name, in the order of `_Features.dtypes`."""
 
     def __init__(self, features: _Features, *keys: Sequence[bytes]) -> None:
-        wanted = (len(features.sparse), len(features.dense), len(features.ragged))
-        for kind, names, number in zip(("sparse", "dense", "ragged"), keys, wanted, strict=True):
+        wanted = {
+            "len(sparse_keys) == num_sparse": len(features.sparse),
+            "len(dense_keys) == len(dense_types)": len(features.dense),
+            "len(ragged_keys) == len(ragged_value_types)": len(features.ragged),
+        }
+        for (rule, number), names in zip(wanted.items(), keys, strict=True):
             if len(names) != number:
-                raise InvalidArgument(
-                    f"Expected len({kind}_keys) == len({kind}_types) but got: {len(names)} vs."
-                    f" {number}"
-                )
+                raise InvalidArgument(f"Expected {rule} but got: {len(names)} vs. {number}")
         self.names = [name for part in keys for name in part]
         self.index = {name: i for i, name in enumerate(self.names)}
         if len(self.index) != len(self.names):
@@ -178,47 +183,39 @@ class _Reading:
                 continue
             if number not in found:
                 about = f"{where}Key: {_text(key)}{index}.  "
-                found[number] = self._values(data, first, last, number, kind, about)
+                found[number] = self._values(data, (first, last), number, kind, about, single)
         for number, column in enumerate(self.columns):
             values = found[number] if number in found else self._missing(number, where)
             column.add(values)
 
     def _values(
-        self, data: bytes, first: int, last: int, number: int, kind: DType | None, about: str
+        self,
+        data: bytes,
+        place: tuple[int, int],
+        number: int,
+        kind: DType | None,
+        about: str,
+        single: bool,
     ) -> Values:
-        dtype = self._dtypes[number]
+        dtype, dense = self._dtypes[number], self._dense.get(number)
         if kind is None:
             return nothing(dtype)
         if kind != dtype:
-            raise InvalidArgument(
-                f"{about}Data types don't match. Data type: {kind.name} but expected type:"
-                f" {dtype.name}"
-                if number in self._dense
-                else f"{about}Data types don't match. Expected type: {dtype.name}, Actual type:"
-                f" {kind.name}"
+            types = (
+                f"Data type: {kind.name} but expected type: {dtype.name}"
+                if dense
+                else f"Expected type: {dtype.name}, Actual type: {kind.name}"
             )
+            raise InvalidArgument(f"{about}Data types don't match. {types}")
         try:
-            values, _ = READERS[dtype](data, first + 1, last, False)
+            values, _ = READERS[dtype](data, place[0] + 1, place[1], False)
         except Malformed:
-            raise InvalidArgument(f"{about}Can't parse serialized Example.") from None
-        dense = self._dense.get(number)
+            raise InvalidArgument(about + _unreadable(dtype, dense, single)) from None
         if dense is not None:
             count = len(values) if isinstance(values, list) else len(values) // 4
-            self._check_count(dense, count, about)
+            if wrong := _miscounted(dense, count, single):
+                raise InvalidArgument(about + wrong)
         return values
-
-    def _check_count(self, dense: _Dense, count: int, about: str) -> None:
-        word = "bytes" if dense.dtype is STRING else dense.dtype.name
-        if dense.varies and dense.stride and count % dense.stride:
-            raise InvalidArgument(
-                f"{about}Number of {word} values is not a multiple of stride length. Saw"
-                f" {count} values but output shape is: {dims(dense.inner)}"
-            )
-        if not dense.varies and count != dense.stride:
-            raise InvalidArgument(
-                f"{about}Number of {word} values != expected.  Values size: {count} but output"
-                f" shape: {dims(dense.inner)}"
-            )
 
     def _missing(self, number: int, where: str) -> Values:
         """What a feature has that an example lacks."""
@@ -232,6 +229,38 @@ class _Reading:
                 f" {dense.dtype.name}) is required but could not be found."
             )
         return as_values(default, dense.dtype)
+
+
+def _unreadable(dtype: DType, dense: _Dense | None, single: bool) -> str:
+    if not single:
+        return "Can't parse serialized Example."
+    if dtype is STRING and (dense is None or dense.varies):
+        return "Can't parse serialized Example: Could not get num elements in bytes_list."
+    return f"Can't parse serialized Example: Parsing {_word(dtype)}_list failed."
+
+
+def _miscounted(dense: _Dense, count: int, single: bool) -> str:
+    """What is wrong with the number of values of a dense feature; "" if nothing is."""
+    word = _word(dense.dtype)
+    if dense.varies:
+        if not dense.stride or count % dense.stride == 0:
+            return ""
+        return (
+            f"Number of {word} values is not a multiple of stride length. Saw {count} values but"
+            f" output shape is: {dense.shown}"
+        )
+    if count == dense.stride:
+        return ""
+    if single:
+        return f"Can't parse serialized Example: Some {word}_list slice was not parsed."
+    return (
+        f"Number of {word} values != expected.  Values size: {count} but output shape:"
+        f" {dense.shown}"
+    )
+
+
+def _word(dtype: DType) -> str:
+    return "bytes" if dtype is STRING else dtype.name
 
 
 def _batch(

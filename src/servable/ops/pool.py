@@ -139,7 +139,7 @@ def _attributes(build: Build, *, paddings: str = "SAME VALID", channels: bool = 
 
 
 def _max_pool(x: Array, window: _Window) -> Array:
-    images = window.how.last(x)
+    images = window.how.last(x, "tensor_in")
     if window.channels != 1:
         return _max_over_channels(images, window.channels)
     # Not a number never wins.
@@ -185,7 +185,7 @@ def avg_pool(build: Build) -> Kernel:
     window = _attributes(build)
 
     def kernel(x: Array) -> Array:
-        images = window.how.last(x)
+        images = window.how.last(x, "tensor_in")
         axes = window.axes(images)
         total = fold(wide(images), axes, np.add, 0)
         for at, axis in enumerate(axes, start=1):
@@ -204,7 +204,7 @@ def max_pool_with_argmax(build: Build) -> Kernel:
     dtype = build.type("Targmax").numpy
 
     def kernel(x: Array) -> tuple[Array, Array]:
-        images = window.how.last(x)
+        images = window.how.last(x, "tensor_in")
         if not images.size:
             raise InvalidArgument("tensor_in must not be empty (2)")
         axes = window.axes(images)
@@ -248,7 +248,7 @@ def dilation_2d(build: Build) -> Kernel:
     )
 
     def kernel(x: Array, filters: Array) -> Array:
-        images = how.last(x)
+        images = how.last(x, "tensor_in")
         if filters.ndim != 3:
             raise InvalidArgument(f"filter must be 3-dimensional: {shape_text(filters)}")
         if filters.shape[2] != x.shape[3]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from servable.errors import InvalidArgument
 from servable.tensors import Array
 

@@ -6,7 +6,7 @@ number is kept, as TensorFlow's kernels do; here all outputs draw side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,8 +17,8 @@ from servable.ops.philox import Drawn, Philox, Streams
 from servable.tensors import Array
 
 _AT_ONCE = 1 << 16
-_MOST_ROUNDS = 10_000
-"""Draws after which parameters are refused for which nothing is ever kept, such as NaN."""
+_MOST_ROUNDS = 1000
+"""Draws after which no number is expected to be kept any more."""
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -50,9 +50,15 @@ def sample(
     return made.T
 
 
-def _rounds(what: str) -> Any:
+def _rounds(what: str) -> Iterator[int]:
     yield from range(_MOST_ROUNDS)
     raise InvalidArgument(f"no sample was found for these parameters of a {what} distribution")
+
+
+def _refuse_nan(parameter: Array, name: str) -> None:
+    # TensorFlow's kernel draws for ever.
+    if np.isnan(parameter).any():
+        raise InvalidArgument(f"{name} must not be NaN")
 
 
 def gamma(generator: Philox, numbers: Array, alpha: Array) -> Array:
@@ -99,8 +105,13 @@ def _transform_gamma(generator: Philox, numbers: Array, alpha: Array) -> Array:
 
 
 def poisson(generator: Philox, numbers: Array, rate: Array) -> Array:
-    """Poisson distributions with these rates, in 64 bits."""
+    """Poisson distributions with these rates, in 64 bits.
+
+    Raises:
+        InvalidArgument: a rate is NaN.
+    """
     rate = rate.astype(_DOUBLE)
+    _refuse_nan(rate, "rate")
     streams = Streams(generator, numbers * np.uint64(RESERVED))
     uniforms = Drawn(streams, len(rate), uniform(_DOUBLE), _DOUBLE)
     made = np.zeros(rate.shape)
@@ -123,7 +134,7 @@ def _count_arrivals(uniforms: Drawn, rate: Array, open_: Array, made: Array) -> 
 
 
 def _transform_poisson(uniforms: Drawn, rate: Array, open_: Array, made: Array) -> None:
-    """Hoermann, "The transformed rejection method for generating Poisson random variables" (1993)."""
+    """Hoermann, "The transformed rejection method for generating Poisson variables" (1993)."""
     log_rate = np.log(rate)
     b = 0.931 + 2.53 * np.sqrt(rate)
     a = -0.059 + 0.02483 * b
@@ -156,11 +167,17 @@ def _log_factorial(k: Array) -> Array:
         x = np.where(low, x + 1, x)
     inverse = 1 / (x * x)
     series: Array = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / x
-    return (x - 0.5) * np.log(x) - x + 0.5 * np.log(2 * np.pi) + series - np.log(factors)
+    whole: Array = (x - 0.5) * np.log(x) - x + 0.5 * np.log(2 * np.pi) + series - np.log(factors)
+    return whole
 
 
 def binomial(generator: Philox, numbers: Array, counts: Array, probabilities: Array) -> Array:
-    """Binomial distributions, in 64 bits; NaN where the probability is NaN."""
+    """Binomial distributions, in 64 bits; NaN where the probability is NaN.
+
+    Raises:
+        InvalidArgument: a count is NaN.
+    """
+    _refuse_nan(counts, "counts")
     made = np.full(counts.shape, np.nan)
     kind = counts.dtype.type
     flipped = probabilities > kind(0.5)
@@ -230,7 +247,7 @@ def _transform_binomial(generator: Philox, numbers: Array, n: Array, p: Array) -
 def _most_likely(n: Array, p: Array, k: Array) -> Array:
     """The logarithm of how likely k is, next to the most likely number."""
     m, odds = np.floor((n + 1) * p), p / (1 - p)
-    return (
+    found: Array = (
         (m + 0.5) * np.log((m + 1) / (odds * (n - m + 1)))
         + (n + 1) * np.log((n - m + 1) / (n - k + 1))
         + (k + 0.5) * np.log(odds * (n - k + 1) / (k + 1))
@@ -239,6 +256,7 @@ def _most_likely(n: Array, p: Array, k: Array) -> Array:
         - _stirling_tail(k)
         - _stirling_tail(n - k)
     )
+    return found
 
 
 _TAILS = np.array(

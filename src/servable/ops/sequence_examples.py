@@ -79,10 +79,10 @@ class _Keys:
         for kind in ("sparse", "dense", "ragged"):
             if len(getattr(self, kind)) != len(getattr(half, kind)):
                 raise InvalidArgument(f"Expected len({kind}_keys) to match the {kind} types")
-        for one, other in (("ragged", "sparse"), ("dense", "sparse"), ("dense", "ragged")):
-            for key in set(getattr(self, one)) & set(getattr(self, other)):
+        for kind, others in (("ragged", self.sparse), ("dense", (*self.sparse, *self.ragged))):
+            for key in set(getattr(self, kind)) & set(others):
                 raise InvalidArgument(
-                    f"{what} feature {_text(key)} cannot be both {one} and {other}"
+                    f"{what} feature {_text(key)} cannot be both {kind} and sparse"
                 )
 
 
@@ -160,9 +160,9 @@ def _context_outputs(
 ) -> list[list[Array]]:
     """Indices, values and shapes of sparse features, dense values, ragged values and splits."""
     dense = [
-        _context_dense(batch, key, dtype, shape, np.asarray(default))
-        for key, dtype, shape, default in zip(
-            keys.dense, half.dense, half.shapes, defaults, strict=True
+        _context_dense(batch, key, dtype, shape, np.asarray(default), number)
+        for number, (key, dtype, shape, default) in enumerate(
+            zip(keys.dense, half.dense, half.shapes, defaults, strict=True)
         )
     ]
     sparse = [_context(batch, k, d, None) for k, d in zip(keys.sparse, half.sparse, strict=True)]
@@ -183,12 +183,12 @@ def _context_outputs(
 
 
 def _context_dense(
-    batch: _Batch, key: bytes, dtype: DType, shape: tuple[int, ...], default: Array
+    batch: _Batch, key: bytes, dtype: DType, shape: tuple[int, ...], default: Array, number: int
 ) -> Array:
     if default.size and default.shape != shape:
         raise InvalidArgument(
-            f"Default value for context feature {_text(key)} has an incorrect shape: saw"
-            f" {dims(default.shape)} but expected {dims(shape)}"
+            f"default_value[{number}].shape() == {dims(default.shape)} !="
+            f" context_dense_shapes[{number}] == {dims(shape)}"
         )
     column = _context(batch, key, dtype, as_values(default, dtype) if default.size else None)
     size = int(np.prod(shape, dtype=np.int64))

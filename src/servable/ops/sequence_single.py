@@ -101,11 +101,11 @@ class _Shaped:
                 f" != expected.  values size: {count} but output shape: {dims(self.shape)}"
             )
 
-    def from_context(self, sequence: _Sequence, default: Array) -> Array:
+    def from_context(self, sequence: _Sequence, default: Array, number: int) -> Array:
         if default.size and default.shape != self.shape:
             raise InvalidArgument(
-                f"def_value.shape() == {dims(default.shape)} != context_dense_shapes =="
-                + f" {dims(self.shape)}"
+                f"def_value[{number}].shape() == {dims(default.shape)} !="
+                f" context_dense_shapes_[{number}] == {dims(self.shape)}"
             )
         column = Column(self.dtype)
         if self.key in sequence.context:
@@ -195,9 +195,9 @@ def parse_single_sequence_example(build: Build) -> Kernel:
         sequence = _read(one(serialized, "serialized"), _text(label[0]) if label else "<unknown>")
         may_miss = set(flat(missing))
         dense = [
-            _Shaped(*row).from_context(sequence, default)
-            for *row, default in zip(
-                keys[1], types["Tcontext_dense"], shapes[0], defaults, strict=True
+            _Shaped(key, dtype, shape).from_context(sequence, default, number)
+            for number, (key, dtype, shape, default) in enumerate(
+                zip(keys[1], types["Tcontext_dense"], shapes[0], defaults, strict=True)
             )
         ]
         sparse = [

@@ -165,9 +165,10 @@ def _merged_as_they_come(a: list[list[int]], b: list[list[int]]) -> tuple[Array,
 
 
 def strides(shape: Sequence[int]) -> Array:
-    """How far apart in a flat tensor the elements along each dimension are."""
-    sizes = [*shape[1:], 1] if len(shape) else []
-    return np.array([math.prod(sizes[i:]) for i in range(len(sizes))], np.int64)
+    """How far apart in a flat tensor the elements along each dimension are; 0 if it has none."""
+    if 0 in shape:
+        return np.zeros(len(shape), np.int64)
+    return np.array([math.prod(shape[d + 1 :]) for d in range(len(shape))], np.int64)
 
 
 def flat_places(indices: Array, shape: Sequence[int]) -> Array:

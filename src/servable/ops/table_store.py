@@ -241,11 +241,11 @@ class DenseTable(MutableTable):
                 "Empty and deleted keys must have same shape, got shapes:"
                 f" {dims(np.shape(empty))} and {dims(np.shape(deleted))}"
             )
-        if max(len(value_shape), np.ndim(empty)) > 1:
-            raise InvalidArgument(
-                f"Empty key and value must be a scalar or a vector, got shapes"
-                f" {dims(np.shape(empty))} and {dims(value_shape)}"
-            )
+        for name, shape in (("value", value_shape), ("key", np.shape(empty))):
+            if len(shape) > 1:
+                raise InvalidArgument(
+                    f"Empty {name} must be a scalar or a vector, got shape {dims(shape)}"
+                )
         if buckets < _FEWEST_BUCKETS or buckets & (buckets - 1):
             raise InvalidArgument(
                 f"Number of buckets must be at least 4 and a power of 2, got: {buckets}"

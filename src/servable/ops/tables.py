@@ -145,9 +145,10 @@ def check_dtypes(table: Table, key: DType, value: DType | None) -> None:
         InvalidArgument: they are.
     """
     if table.key != key or (value is not None and table.value != value):
+        have, want = (key, value or table.value), (table.key, table.value)
         raise InvalidArgument(
-            f"Signature mismatch, have: {key.name}->{value.name if value else '?'}"
-            f" expected: {table.key.name}->{table.value.name}"
+            f"Signature mismatch, have: resource, {have[0].name}, {have[1].name}->{have[1].name}"
+            f" expected: resource, {want[0].name}, {want[1].name}->{want[1].name}"
         )
 
 
@@ -170,7 +171,7 @@ def initialize_table(build: Build) -> Kernel:
                 f"Keys and values must have the same size {keys.size} vs {values.size}"
             )
         if not keys.size:
-            raise InvalidArgument("Keys and values cannot be empty tensors.")
+            raise InvalidArgument("keys and values cannot be empty tensors.")
         table.replace(keys, values)
 
     return kernel

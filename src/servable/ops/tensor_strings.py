@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 from google.protobuf.message import DecodeError
 
@@ -35,10 +37,14 @@ def parse_tensor(build: Build) -> Kernel:
             raise InvalidArgument(
                 f"Expected `serialized` to be a scalar, got shape: {dims(np.shape(serialized))}"
             )
+        data = one(serialized, "serialized")
         try:
-            proto = framework_pb2.TensorProto.FromString(one(serialized, "serialized"))
+            proto = framework_pb2.TensorProto.FromString(data)
         except DecodeError:
-            raise InvalidArgument("Could not parse `serialized` as TensorProto") from None
+            shown = base64.b64encode(data).decode()
+            raise InvalidArgument(
+                f"Could not parse `serialized` as TensorProto, base64: {shown}"
+            ) from None
         try:
             array = tensor_proto.decode(proto)
         except InvalidArgument as error:

@@ -59,9 +59,13 @@ class _Layout:
                     f" got {dtype.name}"
                 )
             if index == _WHOLE_LINE and dtype not in (STRING, INT32, INT64):
+                wanted = (
+                    "string or integer table key"
+                    if name == "Key"
+                    else "table value dtype of integer or string"
+                )
                 raise InvalidArgument(
-                    f"{name} index for whole line requires string or integer table"
-                    f" {name.lower()}, got {dtype.name}"
+                    f"{name} index for whole line requires {wanted}, got {dtype.name}"
                 )
 
 
@@ -97,10 +101,15 @@ def initialize_table_from_text_file(build: Build) -> Kernel:
         if not name:
             raise InvalidArgument("filename cannot be empty.")
         layout.check(table)
-        path = _asset(name, assets)
-        entries = list(_entries(path, layout, table))
+        shown = name.decode("utf-8", "replace")
+        entries = list(_entries(_asset(name, assets), shown, layout, table))
         if not entries:
-            raise OutOfRange(f"{path.name} holds no lines to fill a table from")
+            raise OutOfRange(
+                "Read less bytes than requested"
+                if layout.vocab_size
+                else f"Finished reading 0 of lines from {shown}",
+                hint="A table can not be filled from no lines at all.",
+            )
         # The same table may stand in several init functions: the first one counts.
         if not table.ready:
             table.initialise(entries)
@@ -133,7 +142,7 @@ def _asset(name: bytes, assets: Path | None) -> Path:
     return path
 
 
-def _entries(path: Path, layout: _Layout, table: Table) -> Iterator[tuple[Any, Any]]:
+def _entries(path: Path, shown: str, layout: _Layout, table: Table) -> Iterator[tuple[Any, Any]]:
     key = _reader(layout.key_index, table.key, layout.offset)
     value = _reader(layout.value_index, table.value, layout.offset)
     needed = max(layout.key_index, layout.value_index) + 1
@@ -146,12 +155,12 @@ def _entries(path: Path, layout: _Layout, table: Table) -> Iterator[tuple[Any, A
             line = line.removesuffix(b"\n").removesuffix(b"\r")
             if not line:
                 raise InvalidArgument(
-                    f"Invalid content in {path.name}: empty line found at position {file.tell()}."
+                    f"Invalid content in {shown}: empty line found at position {file.tell()}."
                 )
             columns = line.split(layout.delimiter) if needed > 0 else []
             if len(columns) < needed:
                 raise InvalidArgument(
-                    f"Invalid number of columns in {path.name} line {number}"
+                    f"Invalid number of columns in {shown} line {number}"
                     f" ({line.decode('utf-8', 'replace')}) : expected at least {needed} got"
                     f" {len(columns)}"
                 )
@@ -159,7 +168,7 @@ def _entries(path: Path, layout: _Layout, table: Table) -> Iterator[tuple[Any, A
             number += 1
     if layout.vocab_size not in (-1, number):
         raise InvalidArgument(
-            f"Invalid vocab_size in {path.name}: expected {layout.vocab_size} but got {number}"
+            f"Invalid vocab_size in {shown}: expected {layout.vocab_size} but got {number}"
         )
 
 

@@ -107,16 +107,14 @@ class Sliding:
     padding: str
     explicit: tuple[tuple[int, int], ...]
 
-    def last(self, x: Array) -> Array:
-        """A view with the channels behind.
+    def last(self, x: Array, name: str = "convolution input") -> Array:
+        """A view with the channels behind; `name` is what a refusal calls the tensor.
 
         Raises:
             InvalidArgument: the rank is another.
         """
         if x.ndim != self.rank + 2:
-            raise InvalidArgument(
-                f"convolution input must be {self.rank + 2}-dimensional: {shape_text(x)}"
-            )
+            raise InvalidArgument(f"{name} must be {self.rank + 2}-dimensional: {shape_text(x)}")
         return np.moveaxis(x, 1, -1) if self.first else x
 
     def back(self, x: Array) -> Array:

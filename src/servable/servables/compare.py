@@ -23,7 +23,7 @@ class Difference:
     Attributes:
         output: its alias.
         absolute: the largest difference of two elements; 0 for equal strings and 1 for
-            others; inf where one side is NaN or infinite and the other is not.
+            others; inf where one side alone is NaN or infinite.
         relative: that, over the largest magnitude in the reference.
         problem: why the two can not be compared; "" if they can.
     """
@@ -63,7 +63,7 @@ def takes_rows(signature: Signature) -> bool:
 def _random(spec: TensorSpec, rows: int, size: int, random: np.random.Generator) -> Array | None:
     if spec.dtype is None:
         return None
-    shape = (rows,)
+    shape: tuple[int, ...] = (rows,)
     if spec.shape is not None:
         shape = tuple(
             (rows if axis == 0 else size) if known is None else known
@@ -76,7 +76,7 @@ def _values(dtype: DType, shape: tuple[int, ...], random: np.random.Generator) -
     if dtype is tensors.STRING:
         words = np.array(_WORDS, object)
         return np.asarray(words[random.integers(0, len(words), shape)], object)
-    if dtype.numpy == object:
+    if dtype in (tensors.RESOURCE, tensors.VARIANT):
         return None
     if dtype.numpy.kind == "b":
         return random.integers(0, 2, shape).astype(bool)
@@ -111,5 +111,7 @@ def _difference(alias: str, got: Array, wanted: Array) -> Difference:
         gap[np.isnan(gap)] = np.inf
         magnitudes = np.abs(b[np.isfinite(b)])
     absolute = float(gap.max(initial=0))
+    if absolute == np.inf:
+        return Difference(alias, absolute, absolute, "NaN or infinite on one side only")
     largest = float(magnitudes.max(initial=0))
     return Difference(alias, absolute, absolute / largest if largest else absolute)

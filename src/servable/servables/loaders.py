@@ -13,6 +13,8 @@ from servable.errors import FailedPrecondition
 from servable.graph.ir import UnsupportedOps
 from servable.graph.passes import Traced
 from servable.servables.extras import MissingExtra, install, installed
+from servable.servables.formats import Format, format_of
+from servable.servables.onnx_model import OnnxLoader
 from servable.servables.saved_model import SavedModelLoader
 from servable.servables.tensorflow_model import TensorFlowLoader
 
@@ -37,6 +39,8 @@ def loader_for(
         engine: for SavedModels; for every other format there is one engine.
         traces: receives what each pass over a SavedModel's graph did, by signature name.
     """
+    if format_of(Path(path)) is Format.ONNX:
+        return OnnxLoader(path)
     if engine == "tensorflow":
         return TensorFlowLoader(path)
     native = SavedModelLoader(path, traces=traces)

@@ -22,7 +22,7 @@ from servable.tensors import Array, Signature
 
 
 @functools.cache
-def default_backend() -> Backend:
+def default_backend() -> OpenVinoBackend:
     """The backend that loaders share when none is named."""
     return OpenVinoBackend()
 

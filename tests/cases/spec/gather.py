@@ -43,7 +43,7 @@ for _note, _params, _indices in (
     ("of nothing", A[:0], [0]),
     ("of a scalar", F32(1), [0]),
 ):
-    for _dtype in (I32, I64):
+    for _dtype in (I32, I64) if _note == "beyond" else (I32,):
         _fed = {"params": _params, "indices": ints(_indices, _dtype)}
         raw_case("Gather", _note, _fed, ranks=False)
         raw_case("Gather", f"{_note}, unchecked", _fed, ranks=False, validate_indices=False)
@@ -79,6 +79,12 @@ _fed = {"params": A, "indices": ints([1, 0], np.int16), "axis": I64(0)}
 raw_case("GatherV2", "int16", _fed, ranks=False)
 
 
+for _note in ("float", "int32", "bool"):
+    for _axis, _indices in ((0, [1, 0]), (1, [[2, 0], [1, 1]]), (-1, 1), (1, []), (1, [0, 3])):
+        _fixed = {"axis": _axis, "indices": ints(_indices)}
+        _said = f"constant {_note} {_axis} {_indices}"
+        raw_case("GatherV2", _said, {"params": SAMPLES[_note]}, tolerance=0, **_fixed)
+
 
 @case("GatherV2", dtype=tf.int32)
 @case("GatherV2", dtype=tf.int64)
@@ -106,7 +112,7 @@ for _note, _params, _indices in (
     ("of nothing", A[:0], [[0]]),
     ("of empty slices", A[:, :0], [[0]]),
 ):
-    for _dtype in (I32, I64):
+    for _dtype in (I32, I64) if "deep" in _note else (I32,):
         _fed = {"params": _params, "indices": ints(_indices, _dtype)}
         raw_case("GatherNd", _note, _fed, ranks=False)
 for _policy in ("", "DEFAULT", "ERROR", "IGNORE"):
@@ -192,12 +198,14 @@ for _note, _indices, _updates, _shape in (
     ("scalar index", 1, F32(1), [3]),
     ("scalar update", [1], F32(1), [3]),
 ):
-    for _dtype in (I32, I64):
+    for _dtype in (I32, I64) if "rows" in _note else (I32,):
         _fed = {"indices": ints(_indices, _dtype), "updates": _updates}
         _full = {**_fed, "shape": ints(_shape, _dtype)}
         raw_case("ScatterNd", _note, _full, ranks=False)
         _tensor = np.arange(np.prod(_shape), dtype=F32).reshape(_shape) * 2
-        raw_case("ScatterNdNonAliasingAdd", _note, {**_fed, "input": _tensor}, ranks=False)
+        if "scalar" not in _note:
+            # The text of TensorFlow's refusal would differ each time.
+            raw_case("ScatterNdNonAliasingAdd", _note, {**_fed, "input": _tensor}, ranks=False)
         for _op in ("Update", "Add", "Sub", "Max", "Min"):
             raw_case(f"TensorScatter{_op}", _note, {**_fed, "tensor": _tensor}, ranks=False)
 for _shape in ([-3], 3):

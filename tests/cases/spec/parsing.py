@@ -325,6 +325,7 @@ def keys_from_request():
 @case("ParseSingleExample", data=b"garbage")
 @case("ParseSingleExample", data=FULL, sparse=["i", "b"], dense=["f"])
 @case("ParseSingleExample", data=FULL, sparse=["nothing", "b"], dense=["f"])
+@case("ParseSingleExample", data=FULL, dense=["nothing"])
 @case("ParseSingleExample", data=[FULL])
 @case("ParseSingleExample", data=example(f=("f", 1.0)))
 @case("ParseSingleExample", data=example(f=("i", 1)))

@@ -167,11 +167,11 @@ LOGITS = np.array([[0.0, 1.0, -2.0, 3.0, 0.5], [5.0, 5.0, -np.inf, 5.0, np.nan]]
 @case("StatelessMultinomial", logits=LOGITS, samples=9, out=tf.int32)
 @case("StatelessMultinomial", logits=LOGITS, samples=9, seed=LONG_SEED)
 @case("StatelessMultinomial", logits=np.full((1, 2), np.inf, np.float32), samples=3)
-def stateless_multinomial(logits, samples, seed=_int32([5, 7]), out=tf.int64):
+def stateless_multinomial(logits, samples, seed=SEEDS[0], out=tf.int64):
     return RAW.StatelessMultinomial(
         logits=feed(logits, shape=None),
         num_samples=_free(samples),
-        seed=feed(seed),
+        seed=_free(seed, np.int64),
         output_dtype=out,
     )
 

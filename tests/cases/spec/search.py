@@ -57,15 +57,15 @@ for _op in ("ArgMax", "ArgMin"):
         ("scalar", F32(3), 0),
         ("axis in a vector", A, [0]),
     ):
-        for _dtype in (I32, I64):
+        for _dtype in (I32, I64) if _note == "nan in rows" else (I32,):
             _fed = {"input": _x, "dimension": ints(_axis, _dtype)}
             raw_case(_op, _note, _fed, ranks=False)
 raw_case("ArgMax", "int16", {"input": A}, dimension=1, output_type=tf.int16)
 raw_case("ArgMax", "uint16", {"input": A}, dimension=1, output_type=tf.uint16)
 
-_WIDE = rng.integers(0, 9, size=(4, 60))
+_WIDE = rng.integers(0, 9, size=(2, 60))
 for _dtype in (F32, np.float64, np.float16, BF16, I32, I64, np.uint8, np.int8):
-    for _k in (0, 1, 3, 60):
+    for _k in (0, 1, 3, 60) if _dtype is F32 else (3,):
         _x = _WIDE.astype(_dtype)
         raw_case("TopKV2", f"{np.dtype(_dtype).name} {_k}", {"input": _x}, k=_k, tolerance=0)
 raw_case(
@@ -82,7 +82,7 @@ for _note, _x, _k in (
     ("scalar", F32(1), 1),
     ("k in a vector", A, [1]),
 ):
-    for _dtype in (I32, I64, np.int16):
+    for _dtype in (I32, I64, np.int16) if _note == "ties" else (I32,):
         _fed = {"input": _x, "k": ints(_k, _dtype)}
         raw_case("TopKV2", f"fed {_note} {np.dtype(_dtype).name}", _fed, ranks=False)
 for _type in (tf.int16, tf.int32, tf.int64):

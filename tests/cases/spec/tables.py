@@ -147,6 +147,48 @@ def sharing(one, two, by_name):
     )
 
 
+OPTIONS = {
+    "HashTable": {"key_dtype": tf.int64},
+    "MutableHashTable": {"key_dtype": tf.int64},
+    "MutableHashTableV2": {"key_dtype": tf.int64},
+    "MutableHashTableOfTensors": {"key_dtype": tf.int64, "value_shape": [2]},
+    "MutableHashTableOfTensorsV2": {"key_dtype": tf.int64, "value_shape": [2]},
+    "MutableDenseHashTableV2": {
+        "empty_key": np.int64(0), "deleted_key": np.int64(1), "initial_num_buckets": 4,
+    },
+}  # fmt: skip
+
+for _kind in OPTIONS:
+
+    @case(_kind, kind=_kind, one="x", two="x")
+    @case(_kind, kind=_kind, one="x", two="y")
+    @case(_kind, kind=_kind, one="", two="", by_name=True)
+    def shared_state(kind, one, two, by_name=False):
+        tables = [
+            getattr(RAW, kind)(
+                value_dtype=tf.int64,
+                shared_name=name,
+                use_node_name_sharing=by_name,
+                **OPTIONS[kind],
+            )
+            for name in (one, two)
+        ]
+        suffix = "V2" if kind.endswith("V2") else ""
+        fill = "InitializeTable" if kind == "HashTable" else "LookupTableInsert"
+        value = [5, 6] if "OfTensors" in kind else 5
+        for table in tables if kind == "HashTable" and one != two else tables[:1]:
+            init(
+                getattr(RAW, fill + suffix)(
+                    table_handle=table, keys=_numbers([7]), values=_numbers([value])
+                )
+            )
+        return getattr(RAW, "LookupTableFind" + suffix)(
+            table_handle=tables[1 if one == two and not by_name else 0],
+            keys=feed(np.int64([7, 8])),
+            default_value=_numbers(np.zeros_like(value)),
+        )
+
+
 @case("HashTableV2", value=tf.int64)
 @case("HashTableV2", value=tf.int32)
 def shared_with_another_kind(value):
@@ -459,14 +501,15 @@ def reference_mutable(by_name):
     return RAW.LookupTableExport(table_handle=table, Tkeys=tf.string, Tvalues=tf.int64)
 
 
-@case("MutableHashTableOfTensors")
-def reference_tensors():
+@case("MutableHashTableOfTensors", width=1)
+@case("MutableHashTableOfTensors", width=3)
+def reference_tensors(width):
     table = RAW.MutableHashTableOfTensors(
-        key_dtype=tf.string, value_dtype=tf.int64, value_shape=[1]
+        key_dtype=tf.string, value_dtype=tf.int64, value_shape=[width]
     )
-    init(RAW.LookupTableInsert(table_handle=table, keys=["a"], values=_numbers([[4]])))
+    init(RAW.LookupTableInsert(table_handle=table, keys=["a"], values=_numbers([[4] * width])))
     return RAW.LookupTableFind(
-        table_handle=table, keys=feed(["a", "b"]), default_value=_numbers([0])
+        table_handle=table, keys=feed(["a", "b"]), default_value=_numbers([0] * width)
     )
 
 

@@ -17,7 +17,7 @@ VERBS = sorted(main.commands)
 
 
 def test_there_are_these_verbs() -> None:
-    assert VERBS == ["demo", "predict", "serve"]
+    assert VERBS == ["demo", "doctor", "predict", "serve"]
 
 
 @pytest.mark.parametrize("verb", [[], *([verb] for verb in VERBS)], ids=str)

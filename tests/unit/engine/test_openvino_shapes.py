@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -14,11 +14,107 @@ from servable.errors import InvalidArgument
 from servable.graph.ir import ARG, AttrValue, Function, FunctionRef, Node, Value, const
 from servable.ops.registry import Body, Environment
 from servable.ops.resources import Resources
-from servable.tensors import FLOAT, INT32
+from servable.tensors import FLOAT, INT32, INT64, Array
 
 
 def no_functions(ref: FunctionRef) -> Body:
     raise AssertionError(f"nothing calls {ref}")
+
+
+def on_an_island(nodes: Sequence[Node], x: Array) -> Array:
+    """What an island makes of an input of any size: the last node's first output."""
+    arg = Node("x", ARG, attrs={"T": FLOAT, "index": 0}, dtypes=(FLOAT,))
+    function = Function("f", ("x",), {n.name: n for n in (arg, *nodes)}, (Value(nodes[-1].name),))
+    plan = compile_function(
+        function,
+        Environment(Resources(), None, no_functions),
+        backend=Eager(),
+        shapes=[(None,) * x.ndim],
+    )
+    assert {s.unit.backend for s in plan.steps} == {"openvino"}
+    (made,) = run(plan, [x])
+    return np.asarray(made)
+
+
+class Eager(OpenVinoBackend):
+    """Takes what is not worth it."""
+
+    def worth(self, nodes: Collection[Node], constants: Mapping[str, Node]) -> bool:
+        del nodes, constants
+        return True
+
+
+def ints(name: str, *numbers: int) -> Node:
+    return const(name, np.array(numbers, np.int32), INT32)
+
+
+def from_column(name: str, source: str, column: int, *, alone: bool) -> list[Node]:
+    """x[:, column] or x[:, column:]."""
+    attrs: dict[str, AttrValue] = {
+        "T": FLOAT,
+        "Index": INT32,
+        "begin_mask": 1,
+        "end_mask": 1 if alone else 3,
+        "ellipsis_mask": 0,
+        "new_axis_mask": 0,
+        "shrink_axis_mask": 2 if alone else 0,
+    }
+    vectors = [
+        ints(f"{name}_begin", 0, column),
+        ints(f"{name}_end", 0, column + 1),
+        ints(f"{name}_strides", 1, 1),
+    ]
+    inputs = (Value(source), *(Value(v.name) for v in vectors))
+    return [*vectors, Node(name, "StridedSlice", inputs, (), attrs, (FLOAT,))]
+
+
+def picked(column: int) -> list[Node]:
+    attrs: dict[str, AttrValue] = {
+        "Tparams": FLOAT,
+        "Tindices": INT32,
+        "Taxis": INT32,
+        "batch_dims": 0,
+    }
+    inputs = (Value("x"), Value("indices"), Value("axis"))
+    axis = const("axis", np.array(1, np.int32), INT32)
+    node = Node("y", "GatherV2", inputs, (), attrs, (FLOAT,))
+    return [ints("indices", column, 0), axis, node]
+
+
+ROWS = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+@pytest.mark.parametrize("column", [0, 2, -1, -3])
+def test_a_constant_index_picks_its_column(column: int) -> None:
+    made = on_an_island(from_column("y", "x", column, alone=True), ROWS)
+    np.testing.assert_array_equal(made, ROWS[:, column])
+    if column >= 0:
+        np.testing.assert_array_equal(on_an_island(picked(column), ROWS), ROWS[:, [column, 0]])
+
+
+@pytest.mark.parametrize("column", [3, -4])
+def test_a_constant_index_beyond_the_columns_is_refused(column: int) -> None:
+    with pytest.raises(InvalidArgument, match="of dimension 1 out of bounds"):
+        on_an_island(from_column("y", "x", column, alone=True), ROWS)
+    if column >= 0:
+        with pytest.raises(InvalidArgument, match="indices\\[0\\] = 3 is not in \\[0, 3\\)"):
+            on_an_island(picked(column), ROWS)
+
+
+def test_the_first_of_no_columns_is_refused() -> None:
+    nodes = from_column("z", "x", 3, alone=False) + from_column("y", "z", 0, alone=True)
+    with pytest.raises(InvalidArgument, match="slice index 0 of dimension 1 out of bounds"):
+        on_an_island(nodes, ROWS)
+
+
+def test_the_place_of_the_largest_of_none_is_refused() -> None:
+    axis = const("axis", np.array(1, np.int32), INT32)
+    attrs: dict[str, AttrValue] = {"T": FLOAT, "Tidx": INT32, "output_type": INT64}
+    largest = Node("y", "ArgMax", (Value("z"), Value("axis")), (), attrs, (INT64,))
+    nodes = [*from_column("z", "x", 2, alone=False), axis, largest]
+    np.testing.assert_array_equal(on_an_island(nodes, ROWS), [0, 0])
+    with pytest.raises(InvalidArgument, match="Reduction axis 1 is empty"):
+        on_an_island(nodes, ROWS[:, :2])
 
 
 def enlarge(

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from servable.engine.backends.openvino_requests import Requests
 from servable.engine.backends.openvino_shapes import all_hold_something, images_fit, indices_fit
 from servable.engine.compile import Island as IslandToCompile
 from servable.engine.compile import IslandRefused
@@ -243,14 +244,11 @@ def _reshape(model: ov.Model, shapes: Shapes) -> None:
 
 
 class _Compiled:
-    """One compiled model with a pool of infer requests: one for each call in flight."""
+    """An island compiled for some shapes."""
 
     def __init__(self, model: ov.CompiledModel, shapes: Shapes) -> None:
-        self._model = model
         self._shapes = shapes
-        self._outputs = len(model.outputs)
-        # list.append and list.pop are atomic.
-        self._idle: list[ov.InferRequest] = [model.create_infer_request()]
+        self.run = Requests(model).run
 
     def takes(self, shapes: Shapes) -> bool:
         """Whether inputs of these shapes fit what it was compiled for."""
@@ -260,21 +258,6 @@ class _Compiled:
             for given, wanted in zip(shapes, self._shapes, strict=True)
         )
 
-    def run(self, arrays: Sequence[Array]) -> list[Array]:
-        """Compute; the results are copies that nobody else holds."""
-        try:
-            request = self._idle.pop()
-        except IndexError:
-            request = self._model.create_infer_request()
-        made = request.infer(
-            [_shareable(a) for a in arrays],
-            share_inputs=True,
-            share_outputs=True,
-        )
-        results = [np.array(made[i]) for i in range(self._outputs)]
-        self._idle.append(request)
-        return results
-
 
 def _finite(array: Array) -> bool:
     if array.dtype.kind != "f":
@@ -282,11 +265,6 @@ def _finite(array: Array) -> bool:
     flat = array.ravel()
     # One product tells in a third of the time; it may overflow where no element is infinite.
     return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
-
-
-def _shareable(array: Array) -> Array:
-    # OpenVINO shares scalars only if they are writable.
-    return np.ascontiguousarray(array) if array.ndim else np.array(array)
 
 
 def _partial(shape: Shape) -> tuple[int, ...]:
