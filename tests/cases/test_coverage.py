@@ -17,7 +17,9 @@ RECORDED = Path(__file__).parent / "recorded"
 
 # Attributes of which only one value can be recorded, and why.
 ONE_VALUE: Mapping[tuple[str, str], str] = {
+    ("DepthToSpace", "data_format"): "NHWC alone runs on the CPU; tests/unit/ops/test_arrays.py",
     ("MaxPoolV2", "data_format"): "NHWC alone runs on the CPU; tests/unit/ops/test_nets.py",
+    ("SpaceToDepth", "data_format"): "NHWC alone runs on the CPU; tests/unit/ops/test_arrays.py",
 }
 
 # Ops that can not be recorded alone, and what tests them instead.

@@ -32,7 +32,7 @@ def info(name: str, dtype: int, shape: list | None) -> onnx.ValueInfoProto:
 
 
 node = helper.make_node
-F, I = TensorProto.FLOAT, TensorProto.INT64
+F, I64 = TensorProto.FLOAT, TensorProto.INT64
 
 write(
     "onnx_dense",
@@ -49,8 +49,8 @@ write(
 write(
     "onnx_lookup",
     [node("Gather", ["table", "ids"], ["rows"]), node("Add", ["ids", "one"], ["next"])],
-    [info("ids", I, ["n", "m"])],
-    [info("rows", F, ["n", "m", 2]), info("next", I, ["n", "m"])],
+    [info("ids", I64, ["n", "m"])],
+    [info("rows", F, ["n", "m", 2]), info("next", I64, ["n", "m"])],
     table=np.array([[0, 1], [10, 11], [20, 21]], np.float32),
     one=np.array(1, np.int64),
 )

@@ -2,7 +2,7 @@
 
 Models, each a version folder:
     tflite_dense       signature `classify`: float x [?, 4] -> scores [?, 3], doubled [?, 4]
-    tflite_plain       the same without signatures, as old converters wrote it
+    tflite_plain       without signatures: float x [1, 4] -> scores [1, 3]
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ with tempfile.TemporaryDirectory() as saved:
         "tflite_dense",
         tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["classify"]),
     )
-write(
-    "tflite_plain",
-    tf.lite.TFLiteConverter.from_concrete_functions([module.classify.get_concrete_function()], module),
-)
+v1 = tf.compat.v1
+w, b = module.w.numpy(), module.b.numpy()
+with v1.Session(graph=tf.Graph()) as session, session.graph.as_default():
+    x = v1.placeholder(tf.float32, [1, 4], name="x")
+    scores = tf.nn.softmax(tf.add(x @ w, b), name="scores")
+    write("tflite_plain", v1.lite.TFLiteConverter.from_session(session, [x], [scores]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def zoo_cache(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def zoo_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept: Path | None = pytestconfig.getoption("zoo_cache", None)
-    yield kept or tmp_path_factory.mktemp("zoo")
+    return kept or tmp_path_factory.mktemp("zoo")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

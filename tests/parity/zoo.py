@@ -143,7 +143,7 @@ def _built(entry: Model, folder: Path) -> Sequence[Call]:
 
     keras.backend.clear_session()
     random.seed(7)
-    np.random.seed(7)  # noqa: NPY002  # the one that Keras draws from
+    np.random.seed(7)  # the one that Keras draws from
     tf.random.set_seed(7)
     calls = entry.build(folder)
     keras.backend.clear_session()

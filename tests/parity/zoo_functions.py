@@ -100,7 +100,7 @@ def function_maps(folder):
             x,
             initializer=(tf.zeros([4]), tf.ones([4])),
         )
-        folded = tf.foldl(lambda state, row: tf.maximum(state, row), x, tf.fill([4], -9.0))
+        folded = tf.foldl(tf.maximum, x, tf.fill([4], -9.0))
         backwards = tf.foldr(lambda state, row: state - row, x, tf.zeros([4]))
         return {
             "weighted": weighted,
@@ -434,7 +434,8 @@ def function_denoiser(folder):
 
     specs = [spec("image", None, None, None, 3), spec("rounds", dtype=I32)]
     batches = [
-        (normal(n, h, w, 3), np.int32(r)) for n, h, w, r in ((1, 8, 8, 5), (3, 6, 9, 2), (1, 4, 4, 0))
+        (normal(n, h, w, 3), np.int32(r))
+        for n, h, w, r in ((1, 8, 8, 5), (3, 6, 9, 2), (1, 4, 4, 0))
     ]
     return single(folder, serve, specs, *batches, module=module)
 
@@ -453,7 +454,11 @@ def function_graph_net(folder):
         for _ in range(3):
             degree = tf.math.unsorted_segment_sum(tf.ones_like(targets, F32), targets, count)
             pair = tf.concat(
-                [tf.gather(state, sources), tf.gather(state, targets), tf.gather(nodes, sources)[:, :4]],
+                [
+                    tf.gather(state, sources),
+                    tf.gather(state, targets),
+                    tf.gather(nodes, sources)[:, :4],
+                ],
                 1,
             )
             sent = tf.nn.relu(pair @ module.message)

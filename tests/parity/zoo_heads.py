@@ -30,9 +30,7 @@ def head_detection(folder):
             "first_index": first,
         }
 
-    batches = [
-        (normal(n, 40, 4), 1 / (1 + np.exp(-normal(n, 40, 3, seed=2)))) for n in (1, 3)
-    ]
+    batches = [(normal(n, 40, 4), 1 / (1 + np.exp(-normal(n, 40, 3, seed=2)))) for n in (1, 3)]
     batches.append((normal(2, 40, 4), np.zeros((2, 40, 3), np.float32)))
     specs = [spec("boxes", None, 40, 4), spec("scores", None, 40, 3)]
     return single(folder, detect, specs, *batches, module=module)
@@ -163,9 +161,7 @@ def head_spectra(folder):
             "frames": tf.signal.frame(audio, 100, 50, pad_end=True),
         }
 
-    return single(
-        folder, serve, [spec("audio", None, None)], (normal(1, 1000),), (normal(3, 700),)
-    )
+    return single(folder, serve, [spec("audio", None, None)], (normal(1, 1000),), (normal(3, 700),))
 
 
 @model()

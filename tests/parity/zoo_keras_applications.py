@@ -32,13 +32,9 @@ BUILDERS = {
 def application(folder, name):
     build, size = BUILDERS[name]
     image = keras.Input((size, size, 3), name="image")
-    net = build(
-        weights=None, input_tensor=image, include_top=False, pooling="avg"
-    )
+    net = build(weights=None, input_tensor=image, include_top=False, pooling="avg")
     head = keras.layers.Dense(100, "softmax")(net.output)
     whole = keras.Model(image, {"features": net.output, "classes": head})
     shake(whole)
     whole.export(folder, verbose=False)
-    return [
-        Call("serving_default", {"image": 64 * normal(rows, size, size, 3)}) for rows in (1, 3)
-    ]
+    return [Call("serving_default", {"image": 64 * normal(rows, size, size, 3)}) for rows in (1, 3)]

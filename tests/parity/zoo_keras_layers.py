@@ -194,11 +194,34 @@ def keras_normalisation(folder):
     return keras_model(folder, [x, flat], outputs, batch(1), batch(3))
 
 
-ELEMENTWISE = (
-    "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu"
-    " linear log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign"
-    " sparse_plus sparse_sigmoid squareplus tanh tanh_shrink"
-).split()
+ELEMENTWISE = [
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "squareplus",
+    "tanh",
+    "tanh_shrink",
+]
 OF_ROWS = ("softmax", "log_softmax", "sparsemax")
 
 

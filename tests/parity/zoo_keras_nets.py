@@ -279,9 +279,7 @@ def net_with_endpoints(folder):
 
     row = tf.TensorSpec([None, 6], tf.float32, "x")
     archive.add_endpoint("serving_default", lambda x: {"logits": net(x)}, input_signature=[row])
-    archive.add_endpoint(
-        "best", best, input_signature=[row, tf.TensorSpec([], tf.int32, "count")]
-    )
+    archive.add_endpoint("best", best, input_signature=[row, tf.TensorSpec([], tf.int32, "count")])
     archive.add_endpoint("train", lambda x: net(x, training=True), input_signature=[row])
     archive.write_out(folder, verbose=False)
     x = normal(4, 6)

@@ -140,9 +140,7 @@ def keras_strings(folder):
         "multi_hot": L.StringLookup(vocabulary=WORDS, output_mode="multi_hot")(x),
         "counts": L.StringLookup(vocabulary=WORDS, output_mode="count")(x),
         "weighted": weighted(x),
-        "back": L.StringLookup(vocabulary=WORDS, invert=True)(
-            L.StringLookup(vocabulary=WORDS)(x)
-        ),
+        "back": L.StringLookup(vocabulary=WORDS, invert=True)(L.StringLookup(vocabulary=WORDS)(x)),
     }
     return keras_model(
         folder,

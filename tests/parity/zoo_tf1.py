@@ -51,7 +51,9 @@ def variable(name, value, **options):
 def tf1_mlp(folder, resources):
     with session(resources) as opened:
         x = v1.placeholder(F32, [None, 8], "x")
-        hidden = tf.nn.relu(tf.matmul(x, variable("w1", normal(8, 16))) + variable("b1", normal(16)))
+        hidden = tf.nn.relu(
+            tf.matmul(x, variable("w1", normal(8, 16))) + variable("b1", normal(16))
+        )
         logits = v1.nn.xw_plus_b(hidden, variable("w2", normal(16, 4)), variable("b2", normal(4)))
         outputs = {"logits": logits, "best": tf.argmax(logits, 1)}
         save(folder, opened, {"serving_default": signature({"x": x}, outputs)})
@@ -70,11 +72,13 @@ def tf1_partitioned(folder):
         kernel = v1.get_variable("kernel", [6, 4], initializer=start, partitioner=halves)
         rows = v1.nn.embedding_lookup(table, ids, partition_strategy="div")
         strided = v1.nn.embedding_lookup(list(table), ids % 18, partition_strategy="mod")
-        outputs = {"rows": rows, "mod": strided, "out": tf.matmul(rows, tf.convert_to_tensor(kernel))}
+        outputs = {
+            "rows": rows,
+            "mod": strided,
+            "out": tf.matmul(rows, tf.convert_to_tensor(kernel)),
+        }
         save(folder, opened, {"serving_default": signature({"ids": ids}, outputs)})
-    return [
-        Call("serving_default", {"ids": integers(20, n, dtype="int64")}) for n in (1, 5, 0)
-    ]
+    return [Call("serving_default", {"ids": integers(20, n, dtype="int64")}) for n in (1, 5, 0)]
 
 
 @model()

@@ -85,15 +85,8 @@ def _drawn(images: Array, boxes: Array, colors: Array | None = None) -> Array:
     return made
 
 
-@op("DrawBoundingBoxes")
+@op("DrawBoundingBoxes", "DrawBoundingBoxesV2")
 def draw_bounding_boxes(build: Build) -> Kernel:
-    """Outlines of boxes, in colours taken in turn from a list of ten."""
-    del build
-    return lambda images, boxes: _drawn(images, boxes)
-
-
-@op("DrawBoundingBoxesV2")
-def draw_bounding_boxes_v2(build: Build) -> Kernel:
-    """Outlines of boxes, in colours taken in turn from those that are given."""
+    """Outlines of boxes, in colours taken in turn: ten of TensorFlow's, or those given to V2."""
     del build
     return _drawn

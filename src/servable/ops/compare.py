@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from servable.errors import InvalidArgument
-from servable.ops.elementwise import broadcasting, check_broadcast
+from servable.ops.elementwise import broadcasting
+from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import shape_text
 from servable.tensors import Array
@@ -98,8 +99,7 @@ def select_v2(build: Build) -> Kernel:
                 f"condition {shape_text(condition)}, then {shape_text(yes)},"
                 f" and else {shape_text(no)} must be broadcastable"
             ) from None
-        if len(shape) and not condition.ndim == yes.ndim == no.ndim:
-            check_broadcast(condition, np.broadcast_to(yes, shape))
+        check_size(shape, yes.itemsize)
         return np.where(condition, yes, no)
 
     return kernel

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from servable.errors import InvalidArgument
+from servable.errors import FailedPrecondition, InvalidArgument
 from servable.ops.registry import Build, Kernel, op
 from servable.ops.support import scalar
 from servable.ops.text import dims
@@ -17,9 +17,9 @@ _FLOAT = np.float32
 
 def _check_colors(x: Array) -> None:
     if x.ndim < 1:
-        raise InvalidArgument("input must be at least 1D")
+        raise InvalidArgument("input must be at least 1D[]")
     if x.shape[-1] != 3:
-        raise InvalidArgument(
+        raise FailedPrecondition(
             f"input must have 3 channels but input only has {x.shape[-1]} channels."
         )
 
@@ -33,7 +33,8 @@ def _hue(r: Array, g: Array, b: Array, top: Array, spread: Array, norm: Array) -
         np.where(g == top, norm * (b - r) + third, norm * (r - g) + kind(4) / kind(6)),
     )
     hue = np.where(spread > 0, hue, kind(0))
-    return np.where(hue < 0, hue + kind(1), hue)
+    turned: Array = np.where(hue < 0, hue + kind(1), hue)
+    return turned
 
 
 @op("RGBToHSV")
@@ -152,7 +153,8 @@ def _colors(hue: Array, saturation: Array, value: Array) -> Array:
     choices = np.stack((np.zeros_like(chroma), middle, chroma), axis=-1)
     made = np.take_along_axis(choices, _ORDERS[sector.clip(0, 5)], axis=-1)
     inside = (sector >= 0) & (sector <= 5)
-    return np.where(inside[..., None], made, _FLOAT(0)) + least[..., None]
+    colors: Array = np.where(inside[..., None], made, _FLOAT(0)) + least[..., None]
+    return colors
 
 
 @op("AdjustContrastv2")
@@ -166,6 +168,7 @@ def adjust_contrast(build: Build) -> Kernel:
             return x
         images = x.astype(_FLOAT, copy=False)
         mean = images.mean(axis=(-3, -2), keepdims=True, dtype=_FLOAT)
-        return (mean + (images - mean) * scale).astype(dtype, copy=False)
+        made: Array = mean + (images - mean) * scale
+        return made.astype(dtype, copy=False)
 
     return kernel

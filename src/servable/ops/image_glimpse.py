@@ -21,13 +21,14 @@ _FLOAT = np.float32
 
 def _uniform(image: Array, shape: tuple[int, ...]) -> Array:
     low, spread = image.min(), np.ptp(image)
-    return low + np.random.default_rng().random(shape, _FLOAT) * spread
+    noise: Array = low + np.random.default_rng().random(shape, _FLOAT) * spread
+    return noise
 
 
 def _gaussian(image: Array, shape: tuple[int, ...]) -> Array:
     mean, deviation = image.mean((0, 1)), image.std((0, 1))
-    noise = mean + np.random.default_rng().standard_normal(shape, _FLOAT) * deviation
-    return noise.clip(image.min((0, 1)), image.max((0, 1)))
+    noise: Array = mean + np.random.default_rng().standard_normal(shape, _FLOAT) * deviation
+    return np.clip(noise, image.min((0, 1)), image.max((0, 1)))
 
 
 def _zero(image: Array, shape: tuple[int, ...]) -> float:

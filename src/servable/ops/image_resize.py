@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from servable.errors import InvalidArgument
+from servable.graph.ir import Node
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.text import dims
 from servable.tensors import Array
 
 FLOAT = np.float32
+
+_AT_ONCE = 1 << 16
+"""Numbers that are computed together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Corners:
 
     def scale(self, size: int, made: int) -> np.float32:
         """Pixels of the image for each that is made."""
-        if self.aligned and made > 1:
+        if self.aligned and made > 1 and size > 1:
             return FLOAT(FLOAT(size - 1) / FLOAT(made - 1))
         return FLOAT(FLOAT(size) / FLOAT(made))
 
@@ -41,6 +45,18 @@ class Corners:
         if self.halves:
             return (numbers + FLOAT(0.5)) * scale - FLOAT(0.5)
         return numbers * scale
+
+
+_ATTRS = "align_corners half_pixel_centers"
+
+
+def _aligned(node: Node) -> bool:
+    """Whether OpenVINO finds the same places.
+
+    It rounds them otherwise unless corners are aligned: then the nearest pixel is now and
+    then another, and numbers between pixels were seen to differ by 1e-4 of the largest.
+    """
+    return node.attrs.get("align_corners") is True
 
 
 def corners(build: Build) -> Corners:
@@ -84,11 +100,20 @@ def _line(how: Corners, size: int, made: int) -> tuple[Array, Array]:
 
 
 def _between(x: Array, axis: int, pixels: Array, parts: Array) -> Array:
-    low = x.take(pixels[:, 0], axis)
-    made = x.take(pixels[:, 1], axis)
-    made -= low
-    made *= parts.reshape(-1, *(1,) * (x.ndim - 1 - axis))
-    made += low
+    """Numbers between pairs of pixels along an axis."""
+    count = len(pixels)
+    made = np.empty((*x.shape[:axis], count, *x.shape[axis + 1 :]), FLOAT)
+    parts = parts.reshape(-1, *(1,) * (x.ndim - 1 - axis))
+    lead = (slice(None),) * axis
+    # Few enough at a time to stay in a processor's cache.
+    step = max(1, _AT_ONCE * count // max(made.size, 1))
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        low = x.take(pixels[part, 0], axis)
+        high = x.take(pixels[part, 1], axis)
+        high -= low
+        high *= parts[part]
+        np.add(high, low, out=made[(*lead, part)])
     return made
 
 
@@ -100,7 +125,7 @@ def _used(x: Array, axis: int, pixels: Array) -> tuple[Array, Array]:
     return x.take(used, axis).astype(FLOAT, copy=False), numbers.reshape(pixels.shape)
 
 
-@op("ResizeBilinear", attrs="align_corners half_pixel_centers", island=Island.LIGHT)
+@op("ResizeBilinear", attrs=_ATTRS, island=Island.LIGHT, island_if=_aligned)
 def resize_bilinear(build: Build) -> Kernel:
     """Linearly between the four nearest pixels; always float32."""
     how = corners(build)
@@ -129,7 +154,7 @@ def _nearest(how: Corners, size: int, made: int) -> Array:
     return np.minimum(whole.astype(np.int64), size - 1)
 
 
-@op("ResizeNearestNeighbor", attrs="align_corners half_pixel_centers", island=Island.LIGHT)
+@op("ResizeNearestNeighbor", attrs=_ATTRS, island=Island.LIGHT, island_if=_aligned)
 def resize_nearest(build: Build) -> Kernel:
     """The nearest pixel."""
     how = corners(build)
@@ -181,7 +206,7 @@ def _cubic(how: Corners, size: int, made: int) -> tuple[Array, Array]:
     return found, weights
 
 
-@op("ResizeBicubic", attrs="align_corners half_pixel_centers")
+@op("ResizeBicubic", attrs=_ATTRS)
 def resize_bicubic(build: Build) -> Kernel:
     """By cubic curves through the sixteen nearest pixels; always float32."""
     how = corners(build)

@@ -188,10 +188,10 @@ def _check_crops(images: Array, boxes: Array, numbers: Array, size: Array) -> tu
     return check_size((len(numbers), height, width, images.shape[3]), 4)
 
 
-def _crop(images: Array, boxes: Array, numbers: Array, size: tuple[int, int], near: bool) -> Any:
+def _crop(images: Array, boxes: Array, numbers: Array, shape: tuple[int, ...], near: bool) -> Any:
     """The crops, and which of their pixels lie outside the image."""
-    y = _crop_places(boxes[:, 0], boxes[:, 2], images.shape[1], size[0])
-    x = _crop_places(boxes[:, 1], boxes[:, 3], images.shape[2], size[1])
+    y = _crop_places(boxes[:, 0], boxes[:, 2], images.shape[1], shape[1])
+    x = _crop_places(boxes[:, 1], boxes[:, 3], images.shape[2], shape[2])
     outside = _outside(y, images.shape[1])[:, :, None] | _outside(x, images.shape[2])[:, None]
     y = y.clip(0, images.shape[1] - 1)
     x = x.clip(0, images.shape[2] - 1)
@@ -237,7 +237,7 @@ def crop_and_resize(build: Build) -> Kernel:
         step = max(1, _AT_ONCE // made[0].size)
         for start in range(0, len(numbers), step):
             part = slice(start, start + step)
-            crops, outside = _crop(images, boxes[part], numbers[part], shape[1:3], near)
+            crops, outside = _crop(images, boxes[part], numbers[part], shape, near)
             made[part] = np.where(outside[..., None], beyond, crops)
         return made
 
@@ -264,7 +264,8 @@ def _wrapped(x: Array, size: int) -> Array:
 
 def _mapped(x: Array, size: int, mode: str) -> Array:
     if mode == "CONSTANT":
-        return x
+        # Two pixels outside or further, all is alike.
+        return x.clip(FLOAT(-2), FLOAT(size + 1))
     if mode == "REFLECT":
         x = _reflected(x, size) if size > 1 else np.zeros_like(x)
     elif mode == "WRAP":
@@ -273,36 +274,40 @@ def _mapped(x: Array, size: int, mode: str) -> Array:
 
 
 def _projected(image: Array, transform: Array, rows: Array, width: int, how: _Projection) -> Array:
-    """Some rows of an image, [height, width, channels], seen through a transform of eight numbers."""
+    """Some rows of an image, [height, width, channels], by a transform of eight numbers."""
     y, x = rows.astype(FLOAT)[:, None], np.arange(width).astype(FLOAT)
     a = transform.astype(FLOAT)
     scale = a[6] * x + a[7] * y + FLOAT(1)
     across = _mapped((a[0] * x + a[1] * y + a[2]) / scale, image.shape[1], how.mode)
     down = _mapped((a[3] * x + a[4] * y + a[5]) / scale, image.shape[0], how.mode)
-    inside = (across >= 0) & (across <= FLOAT(image.shape[1] - 1))
-    inside &= (down >= 0) & (down <= FLOAT(image.shape[0] - 1)) & (scale != 0)
-    across, down = np.where(inside, across, FLOAT(0)), np.where(inside, down, FLOAT(0))
+    usable = (scale != 0) & ~np.isnan(across) & ~np.isnan(down)
+    across, down = np.where(usable, across, FLOAT(0)), np.where(usable, down, FLOAT(0))
     if how.near:
-        made = image[_away(down).astype(np.int64), _away(across).astype(np.int64)]
+        made = _pixels(image, _away(down), _away(across), how.fill)
     else:
         made = _bilinear(image, down, across, how.fill)
-    return np.where(inside[..., None], made, how.fill)
+    return np.where(usable[..., None], made, how.fill)
 
 
-def _bilinear(image: Array, y: Array, x: Array, fill: Any) -> Array:
-    """Between the four nearest pixels; those past the edge have the fill value."""
-    top, left = np.floor(y).astype(np.int64), np.floor(x).astype(np.int64)
-    down, right = (y - np.floor(y))[..., None], (x - np.floor(x))[..., None]
-    up, back = (np.floor(y) + 1 - y)[..., None], (np.floor(x) + 1 - x)[..., None]
+def _pixels(image: Array, rows: Array, columns: Array, fill: Array) -> Array:
+    height, width = image.shape[:2]
+    exist = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    rows, columns = rows.clip(0, height - 1), columns.clip(0, width - 1)
+    found = image[rows.astype(np.int64), columns.astype(np.int64)]
+    return np.where(exist[..., None], found, fill)
 
-    def pixels(rows: Array, columns: Array) -> Array:
-        exist = (rows < image.shape[0]) & (columns < image.shape[1])
-        found = image[rows.clip(max=image.shape[0] - 1), columns.clip(max=image.shape[1] - 1)]
-        return np.where(exist[..., None], found, fill).astype(FLOAT)
 
-    above = back * pixels(top, left) + right * pixels(top, left + 1)
-    below = back * pixels(top + 1, left) + right * pixels(top + 1, left + 1)
-    return (up * above + down * below).astype(image.dtype)
+def _bilinear(image: Array, y: Array, x: Array, fill: Array) -> Array:
+    """Between the four nearest pixels; those outside have the fill value."""
+    top, left = np.floor(y), np.floor(x)
+    down, right = (y - top)[..., None], (x - left)[..., None]
+    up, back = (top + 1 - y)[..., None], (left + 1 - x)[..., None]
+    corners = [
+        _pixels(image, top + i, left + j, fill).astype(FLOAT) for i in (0, 1) for j in (0, 1)
+    ]
+    above, below = back * corners[0] + right * corners[1], back * corners[2] + right * corners[3]
+    made: Array = up * above + down * below
+    return made.astype(image.dtype)
 
 
 def _transform(images: Array, transforms: Array, size: Array, how: _Projection) -> Array:

@@ -29,6 +29,7 @@ _PASS_ON = frozenset(
         "ConcatV2",
         "ExpandDims",
         "FloorDiv",
+        "FloorMod",
         "GatherV2",
         "Maximum",
         "Minimum",

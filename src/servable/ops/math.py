@@ -12,7 +12,7 @@ from servable.errors import InvalidArgument
 from servable.ops.elementwise import binary, unary
 from servable.ops.halves import wide
 from servable.ops.registry import Build, Island, Kernel, op
-from servable.ops.support import shape_text as shape_text
+from servable.ops.support import shape_text
 from servable.tensors import Array
 
 

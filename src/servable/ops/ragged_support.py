@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from servable.errors import InvalidArgument
+from servable.ops.limits import check_size
 from servable.tensors import Array
 
 
@@ -40,3 +45,22 @@ def _problem(splits: Array, count: int | None) -> str:
             f" {int(splits[-1])}"
         )
     return ""
+
+
+def ranges(starts: Array, lengths: Array) -> Array:
+    """The numbers from each start on, as many as its length says, one range after another.
+
+    Raises:
+        ResourceExhausted: they are too many.
+    """
+    total = int(lengths.sum())
+    check_size((total,), 32)
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(total)
+
+
+def splits_of(lengths: Array, dtype: np.dtype[Any]) -> Array:
+    """The splits of rows of these lengths."""
+    made = np.zeros(lengths.size + 1, dtype)
+    np.cumsum(lengths, out=made[1:])
+    return made

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from servable.errors import InvalidArgument, Unimplemented
+from servable.graph.ir import Node
+from servable.ops.islands import constant, from_shapes
 from servable.ops.layout import padded
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
@@ -91,14 +93,29 @@ def _block(shape: Array) -> list[int]:
     return sizes
 
 
-@op("SpaceToBatchND")
+_BORDERS_FROM_SHAPES = from_shapes(2)
+
+
+def _plain_blocks(node: Node, nodes: Mapping[str, Node]) -> bool:
+    # OpenVINO crops where a border is negative, and takes more blocks.
+    block, borders = (constant(node.inputs[p], nodes) for p in (1, 2))
+    return (
+        block is not None
+        and bool((block > 0).all())
+        and int((block > 1).sum()) <= _MOST_BLOCKED
+        and (borders is None or bool((borders >= 0).all()))
+        and _BORDERS_FROM_SHAPES(node, nodes)
+    )
+
+
+@op("SpaceToBatchND", island=Island.LIGHT, island_among=_plain_blocks, int32=True)
 def space_to_batch_nd(build: Build) -> Kernel:
     """Each place of a block becomes a batch entry of its own; zeros fill up the blocks."""
     del build
     return lambda x, block, paddings: _space_to_batch(x, _block(block), paddings)
 
 
-@op("BatchToSpaceND")
+@op("BatchToSpaceND", island=Island.LIGHT, island_among=_plain_blocks, int32=True)
 def batch_to_space_nd(build: Build) -> Kernel:
     """The opposite of SpaceToBatchND; crops take off what was filled up."""
     del build

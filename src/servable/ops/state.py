@@ -8,10 +8,9 @@ import numpy as np
 
 from servable.errors import FailedPrecondition, InvalidArgument, OutOfRange
 from servable.graph.passes.refs import variable_name
-from servable.ops.math import shape_text
 from servable.ops.registry import Build, Kernel, op
 from servable.ops.resources import Variable
-from servable.ops.support import bare
+from servable.ops.support import bare, shape_text
 from servable.tensors import Array
 
 

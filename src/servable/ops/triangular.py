@@ -134,6 +134,10 @@ def tridiagonal_solve(build: Build) -> Kernel:
     """The x with matrix x = rhs, for the matrix of three diagonals: above, main, below."""
     pivoting = build.bool("partial_pivoting")
     if build.bool("perturb_singular"):
+        if not pivoting:
+            raise InvalidArgument(
+                "Setting perturb_singular requires also setting partial_pivoting."
+            )
         raise build.unsupported("perturb_singular=True")
 
     def kernel(diagonals: Array, rhs: Array) -> Any:

@@ -13,6 +13,7 @@ from servable.engine.plan import Plan
 from servable.errors import ServableError
 from servable.graph.passes import Traced
 from servable.savedmodel.reader import SavedModel, read
+from servable.servables.extras import installed
 from servable.servables.formats import Format, check_complete, format_of, memory_estimate
 from servable.servables.loaders import Engine, loader_for
 from servable.servables.saved_model import SavedModelServable
@@ -151,6 +152,8 @@ def _refusals(model: SavedModel) -> tuple[Refusal, ...]:
 def _engine(kind: Format | None, servable: Servable) -> str:
     if isinstance(servable, TensorFlowServable):
         return "tensorflow"
+    if kind is Format.TFLITE and installed("ai_edge_litert"):
+        return "litert"
     return "native" if kind is Format.SAVED_MODEL else "openvino"
 
 

@@ -17,6 +17,7 @@ from servable.servables.formats import Format, format_of
 from servable.servables.onnx_model import OnnxLoader
 from servable.servables.saved_model import SavedModelLoader
 from servable.servables.tensorflow_model import TensorFlowLoader
+from servable.servables.tflite_model import TfLiteLoader
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,11 @@ def loader_for(
         engine: for SavedModels; for every other format there is one engine.
         traces: receives what each pass over a SavedModel's graph did, by signature name.
     """
-    if format_of(Path(path)) is Format.ONNX:
+    kind = format_of(Path(path))
+    if kind is Format.ONNX:
         return OnnxLoader(path)
+    if kind is Format.TFLITE:
+        return TfLiteLoader(path)
     if engine == "tensorflow":
         return TensorFlowLoader(path)
     native = SavedModelLoader(path, traces=traces)

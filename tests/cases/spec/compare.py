@@ -277,3 +277,15 @@ for _dtype in (np.complex64, np.complex128):
     @case("Conj", dtype=_dtype)
     def conj(dtype):
         return RAW.Conj(input=feed(_NUMBERS.astype(dtype)))
+
+
+@case(
+    "Bucketize", x=np.array([[-5, 0, 10], [99.5, 100, np.nan]], np.float32), boundaries=[0, 10, 100]
+)
+@case("Bucketize", x=np.array([-5, 0.1, 10, np.inf]), boundaries=[0.1, 0.1, 10])
+@case("Bucketize", x=np.array([-5, 0, 10, 1000], np.int32), boundaries=[0, 9.5, 100])
+@case("Bucketize", x=np.array([-5, 0, 10, 2**24 + 1]), boundaries=[0, 16777216])
+@case("Bucketize", x=np.zeros((0, 2), np.float32), boundaries=[0, 1])
+@case("Bucketize", x=np.float32(3), boundaries=[])
+def bucketize(x, boundaries):
+    return RAW.Bucketize(input=feed(x), boundaries=boundaries)

@@ -74,8 +74,7 @@ WRONG = {
     "other batch": ([WORDS, (*COLOURS[:2], COLOURS[2] + 1)], []),
     "other dense batch": ([WORDS], [DENSE[:2]]),
 }
-# TensorFlow's kernel dies of a strong hash of dense numbers.
-_DENSE_NUMBERS = ("dense numbers", "all")
+# No strong hashes of dense numbers: TensorFlow's kernel dies of them.
 
 
 def _names(columns):
@@ -106,7 +105,7 @@ def cross(name, hashed=True, buckets=0, key=0xDECAFCAFFE, internal=None, ranks=T
 for _name in COLUMNS:
     case("SparseCrossV2", name=_name)(cross_v2)
     case("SparseCrossHashed", name=_name)(cross_hashed)
-    if _name not in _DENSE_NUMBERS:
+    if _name in ("words", "words and numbers", "sparse", "unordered", "no rows"):
         case("SparseCrossHashed", name=_name, strong=True, salt=(137, 2**40))(cross_hashed)
 for _name in ("words and numbers", "dense", "all", "with nothing", "unordered"):
     case("SparseCross", name=_name)(cross)
@@ -119,7 +118,7 @@ for _name in ("three columns", "other batch", "other dense batch"):
 for _separator in ("", "\u00e9", "__"):
     case("SparseCrossV2", name="words and numbers", separator=_separator)(cross_v2)
 case("SparseCrossV2", name="words", separator=["a"])(cross_v2)
-for _buckets in (1, 7, 1000, 2**62, -1):
+for _buckets in (1, 1000, 2**62, -1):
     case("SparseCrossHashed", name="numbers", buckets=_buckets)(cross_hashed)
     case("SparseCrossHashed", name="words", buckets=_buckets, strong=True)(cross_hashed)
 for _buckets in (1, 7, 1000, 2**62):

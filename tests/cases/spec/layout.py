@@ -232,6 +232,14 @@ for _note, _x, _block, _crops in (
 ):
     _fed = {"input": _x, "crops": ints(_crops)}
     raw_case("BatchToSpaceND", _note, _fed, ranks=False, block_shape=_block)
+for _pads in ([[1, 0], [0, 2]], [[0, 1], [2, 2]]):
+    _fixed = {"block_shape": [1, 2], "paddings": ints(_pads)}
+    raw_case("SpaceToBatchND", f"constant {_pads}", {"input": _IMAGE}, **_fixed)
+    raw_case("SpaceToBatchND", f"int32 {_pads}", {"input": _IMAGE.astype(I32) + 2**24}, **_fixed)
+    _fixed = {"block_shape": [3, 2], "crops": ints(_pads) // 2}
+    raw_case("BatchToSpaceND", f"constant {_pads}", {"input": _BATCHES}, **_fixed)
+    _large = _BATCHES.astype(I32) + 2**24
+    raw_case("BatchToSpaceND", f"int32 {_pads}", {"input": _large}, **_fixed)
 raw_case("SpaceToBatch", "by 2", {"input": _IMAGE}, paddings=[[0, 0], [1, 1]], block_size=2)
 raw_case("SpaceToBatch", "by 3", {"input": _IMAGE}, paddings=[[1, 1], [0, 2]], block_size=3)
 raw_case(

@@ -179,12 +179,22 @@ case(
 )(_solve)
 
 
-def _tridiagonal(diagonals, rhs, pivoting=True):
+def _tridiagonal(diagonals, rhs, pivoting=True, perturb=False):
     return RAW.TridiagonalSolve(
         diagonals=feed(diagonals, shape=None),
         rhs=feed(rhs, shape=None),
         partial_pivoting=pivoting,
+        perturb_singular=perturb,
     )
+
+
+case(
+    "TridiagonalSolve",
+    diagonals=np.ones((3, 4), np.float32),
+    rhs=np.ones((4, 1), np.float32),
+    pivoting=False,
+    perturb=True,
+)(_tridiagonal)
 
 
 for _pivoting in (True, False):

@@ -120,7 +120,6 @@ to_sparse("no values", [SPLITS * 0], VALUES[:0])
 to_sparse("no rows", [SPLITS[:1]], VALUES[:0])
 to_sparse("scalar values", [np.array([0, 1], I64)], F32(1), ranks=False)
 to_sparse("inner splits short", [OUTER, INNER[:-1]], VALUES)
-to_sparse("matrix of splits", [SPLITS[None]], VALUES, ranks=False)
 for _note, _splits in BAD_SPLITS.items():
     to_sparse(f"splits {_note}", [np.array(_splits, I64)], VALUES, ranks=False)
 
@@ -173,7 +172,6 @@ _RAGGED = {
     "no values": ([SPLITS * 0], VALUES[:0]),
     "no rows": ([SPLITS[:1]], VALUES[:0]),
     "no rows of two": ([SPLITS[:1], SPLITS[:1]], VALUES[:0]),
-    "empty pairs": ([SPLITS * 0], PAIRS[:0]),
     "three": ([np.array([0, 1, 3], I64), OUTER, INNER], WORDS),
 }
 for _note, (_splits, _values) in _RAGGED.items():
@@ -258,16 +256,19 @@ def inner_splits():
 
 @case("RaggedTensorFromVariant", shape=(2,))
 @case("RaggedTensorFromVariant", shape=(2, 1))
-@case("RaggedTensorFromVariant", shape=(1, 2, 1))
+@case("RaggedTensorFromVariant", shape=(2, 1, 3))
+@case("RaggedTensorFromVariant", shape=(0,))
+@case("RaggedTensorFromVariant", shape=(0, 2))
 def stacked(shape):
     written = [
         RAW.RaggedTensorToVariant(
             rt_nested_splits=[feed(s)], rt_dense_values=feed(v), batched_input=False
         )
-        for s, v in ((SPLITS, PAIRS), (SPLITS[:2], PAIRS[:3]))
+        for s, v in ((SPLITS, PAIRS), (SPLITS[:2], PAIRS[:3])) * 3
     ]
+    encoded = tf.reshape(tf.stack(written)[: int(np.prod(shape))], shape)
     return RAW.RaggedTensorFromVariant(
-        encoded_ragged=tf.reshape(tf.stack(written), shape), input_ragged_rank=1,
+        encoded_ragged=encoded, input_ragged_rank=1,
         output_ragged_rank=1 + len(shape), Tvalues=tf.float32,
     )  # fmt: skip
 

@@ -77,3 +77,15 @@ def test_an_error_of_ours_becomes_a_failure_with_its_hint() -> None:
         "try this",
         2,
     )
+
+
+def test_an_engine_that_is_not_installed_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+
+    result = CliRunner().invoke(main, ["serve", f"m={tmp_path}", "--engine", "tensorflow"])
+
+    assert result.exit_code == 2
+    assert "TensorFlow is not installed" in result.stderr
+    assert "pip install 'servable[tensorflow]'" in result.stderr

@@ -125,8 +125,7 @@ def test_no_prefix_of_a_file_ends_the_process(tmp_path: Path) -> None:
         (tmp_path / "model.onnx").write_bytes(whole[:end])
         try:
             OnnxLoader(tmp_path).load()
-        except Exception as error:
-            assert isinstance(error, ServableError)
+        except ServableError:
             refused += 1
     assert refused > 10
 

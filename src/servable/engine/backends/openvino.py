@@ -8,29 +8,26 @@ Rules that were found by measuring OpenVINO 2026.4:
 - It loses NaN (exp(nan) is inf, max(nan, 1) is 1), so inputs that are not finite are
   computed on the host.
 - It may choose bfloat16 by itself, so the precision is always named.
-- It refuses inputs of unknown rank, so an island is compiled again for each rank it meets.
+- It refuses inputs of unknown rank, and gets images wrong whose rank it was not told, so an
+  island is converted and compiled again for each rank it meets.
 """
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import re
 import sys
-import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from servable.engine.backends.openvino_convert import Source, arguments
 from servable.engine.backends.openvino_requests import Requests
 from servable.engine.backends.openvino_shapes import all_hold_something, images_fit, indices_fit
 from servable.engine.compile import Island as IslandToCompile
 from servable.engine.compile import IslandRefused
-from servable.graph.exporter import export_graph
-from servable.graph.ir import ARG, CONST, Function, Node, Value
+from servable.graph.ir import CONST, Node
 from servable.ops.registry import Island, Kernel, registered
 from servable.tensors import BOOL, FLOAT, INT32, INT64, Array, DType, Shape
 
@@ -56,9 +53,6 @@ MOST_SHAPES = 4096
 
 MOST_RANKS = 8
 """Bound on how often one island is compiled for ranks other than the signature's."""
-
-_SHARED_BYTES = 1024
-"""Constants from this size on are handed over by address, not through a file."""
 
 
 class OpenVinoBackend:
@@ -144,15 +138,16 @@ class _IslandKernel:
         self._backend = backend
         self._fallback = island.fallback
         self._lock = threading.Lock()
-        # Kept for other ranks: the converted model, not the graph. The model points into
-        # the weights' memory without owning it.
-        self._model, self._weights = _convert(island.function)
-        self._probe = _clone(self._model)
+        self._source = Source(island.function)
         self._by_shape: dict[Shapes, _Compiled | None] = {}
-        self._by_rank: dict[tuple[int, ...], _Compiled | None] = {}
+        self._by_rank: dict[tuple[int, ...], _Ranked | None] = {}
         self._main: _Compiled | None = None
+        # Converted now, whatever is known, so that a refusal shows while the model loads.
+        model = self._source.convert([None if s is None else len(s) for s in island.shapes])
         if all(shape is not None for shape in island.shapes):
-            self._main = self._specialise(tuple(_partial(shape) for shape in island.shapes))
+            ranked = _Ranked(backend, model)
+            self._by_rank[tuple(len(shape or ()) for shape in island.shapes)] = ranked
+            self._main = ranked.specialise(tuple(_partial(shape) for shape in island.shapes))
 
     def __call__(self, *arrays: Array) -> Sequence[Array]:
         compiled = self._for_shapes(tuple(a.shape for a in arrays))
@@ -179,15 +174,41 @@ class _IslandKernel:
         with self._lock:
             if len(self._by_shape) >= MOST_SHAPES:
                 self._by_shape.clear()
-            compiled = None
-            if self._consistent(shapes):
-                compiled = self._main
-                if compiled is None or not compiled.takes(shapes):
-                    compiled = self._for_ranks(tuple(map(len, shapes)))
-            self._by_shape[shapes] = compiled
+            self._by_shape[shapes] = compiled = self._checked(shapes)
             return compiled
 
-    def _consistent(self, shapes: Shapes) -> bool:
+    def _checked(self, shapes: Shapes) -> _Compiled | None:
+        ranked = self._for_ranks(tuple(map(len, shapes)))
+        if ranked is None or not ranked.takes(shapes):
+            return None
+        if self._main is not None and self._main.takes(shapes):
+            return self._main
+        return ranked.general()
+
+    def _for_ranks(self, ranks: tuple[int, ...]) -> _Ranked | None:
+        if ranks not in self._by_rank:
+            if len(self._by_rank) >= MOST_RANKS:
+                return None
+            try:
+                self._by_rank[ranks] = _Ranked(self._backend, self._source.convert(ranks))
+            except IslandRefused as refusal:
+                log.debug("island refused for ranks %s: %s", ranks, refusal)
+                self._by_rank[ranks] = None
+        return self._by_rank[ranks]
+
+
+class _Ranked:
+    """An island converted for inputs of certain ranks. Used by one thread at a time."""
+
+    def __init__(self, backend: OpenVinoBackend, model: ov.Model) -> None:
+        self._backend = backend
+        self._model = model
+        self._probe = _clone(model)
+        self._general: _Compiled | None = None
+        self._tried = False
+
+    def takes(self, shapes: Shapes) -> bool:
+        """Whether the model takes inputs of these shapes, as TensorFlow would."""
         try:
             _reshape(self._probe, shapes)
         except IslandRefused as refusal:
@@ -195,18 +216,23 @@ class _IslandKernel:
             return False
         return all(fits(self._probe) for fits in (images_fit, indices_fit, all_hold_something))
 
-    def _for_ranks(self, ranks: tuple[int, ...]) -> _Compiled | None:
-        if ranks not in self._by_rank:
-            if len(self._by_rank) >= MOST_RANKS:
-                return None
+    def general(self) -> _Compiled | None:
+        """The island compiled for inputs of any sizes; None if it is refused."""
+        if not self._tried:
+            self._tried = True
+            ranks = [len(p.get_partial_shape()) for p in arguments(self._model)]
             try:
-                self._by_rank[ranks] = self._specialise(tuple((-1,) * r for r in ranks))
+                self._general = self.specialise(tuple((-1,) * rank for rank in ranks))
             except IslandRefused as refusal:
                 log.debug("island refused for ranks %s: %s", ranks, refusal)
-                self._by_rank[ranks] = None
-        return self._by_rank[ranks]
+        return self._general
 
-    def _specialise(self, shapes: Shapes) -> _Compiled:
+    def specialise(self, shapes: Shapes) -> _Compiled:
+        """Compile for these shapes; -1 stands for any size.
+
+        Raises:
+            IslandRefused: they do not fit the model.
+        """
         model = _clone(self._model)
         _reshape(model, shapes)
         return _Compiled(self._backend.compile_model(model), shapes)
@@ -236,7 +262,7 @@ def _reshape(model: ov.Model, shapes: Shapes) -> None:
         model.reshape(
             {
                 parameter.output(0): ov.PartialShape(list(shape))
-                for parameter, shape in zip(_args(model), shapes, strict=True)
+                for parameter, shape in zip(arguments(model), shapes, strict=True)
             }
         )
     except RuntimeError as error:
@@ -269,116 +295,3 @@ def _finite(array: Array) -> bool:
 
 def _partial(shape: Shape) -> tuple[int, ...]:
     return tuple(-1 if size is None else size for size in shape or ())
-
-
-def _args(model: ov.Model) -> list[Any]:
-    """The model's parameters in the order of the island's arguments."""
-    found = {_number(p): p for p in model.get_parameters()}
-    return [found[i] for i in sorted(found)]
-
-
-def _number(parameter: Any) -> int:
-    return int(parameter.get_friendly_name().rsplit("_", 1)[1].partition(":")[0])
-
-
-def _convert(function: Function) -> tuple[ov.Model, dict[str, Array]]:
-    """Read an island through OpenVINO's TensorFlow frontend.
-
-    Weights stay where they are: the graph that is written holds placeholders for
-    them, and constants over the same memory take their place afterwards.
-
-    Raises:
-        IslandRefused: the frontend does not take it.
-    """
-    from openvino import frontend as ov_frontend
-    from openvino import opset13
-
-    # The frontend's own errors are not RuntimeErrors.
-    refusals = (
-        RuntimeError,
-        ov_frontend.GeneralFailure,
-        ov_frontend.InitializationFailure,
-        ov_frontend.NotImplementedFailure,
-        ov_frontend.OpConversionFailure,
-        ov_frontend.OpValidationFailure,
-    )
-    graph, weights = _exported(function)
-    frontend = ov_frontend.FrontEndManager().load_by_framework("tf")
-    with tempfile.TemporaryDirectory(prefix="servable-") as folder:
-        path = Path(folder) / "island.pb"
-        path.write_bytes(graph.SerializeToString())
-        try:
-            loaded = frontend.load(str(path))
-            loaded.override_all_outputs(
-                [
-                    loaded.get_place_by_tensor_name(f"result_{i}:0")
-                    for i in range(len(function.results))
-                ]
-            )
-            model = frontend.convert(loaded)
-        except refusals as error:
-            raise IslandRefused(str(error), _ops_named(str(error), function)) from error
-    for parameter in model.get_parameters():
-        weight = weights.get(parameter.get_friendly_name().partition(":")[0])
-        if weight is not None:
-            constant = opset13.constant(weight, shared_memory=True)
-            parameter.output(0).replace(constant.output(0))
-            model.remove_parameter(parameter)
-    try:
-        model.validate_nodes_and_infer_types()
-    except RuntimeError as error:
-        raise IslandRefused(str(error), _ops_named(str(error), function)) from error
-    if len(model.outputs) != len(function.results):
-        raise IslandRefused("results that are one and the same came back as one")
-    return model, weights
-
-
-def _exported(function: Function) -> tuple[Any, dict[str, Array]]:
-    """The island as a GraphDef with plain names, and the weights that it leaves out."""
-    names = {name: f"node_{i}" for i, name in enumerate(function.nodes)}
-    names.update({name: f"arg_{i}" for i, name in enumerate(function.args)})
-    nodes = []
-    weights: dict[str, Array] = {}
-    for node in function.nodes.values():
-        name = names[node.name]
-        value = node.attrs.get("value")
-        if node.op == ARG:
-            nodes.append(_placeholder(name, node.dtypes[0], None))
-        elif (
-            node.op == CONST
-            and isinstance(value, np.ndarray)
-            and node.dtypes[0] is FLOAT
-            and value.nbytes >= _SHARED_BYTES
-        ):
-            weights[name] = _writable(np.ascontiguousarray(value))
-            nodes.append(_placeholder(name, FLOAT, value.shape))
-        else:
-            inputs = tuple(Value(names[v.node], v.index) for v in node.inputs)
-            nodes.append(Node(name, node.op, inputs, (), node.attrs, node.dtypes))
-    for index, result in enumerate(function.results):
-        dtype = function.dtype(result)
-        source = Value(names[result.node], result.index)
-        nodes.append(Node(f"result_{index}", "Identity", (source,), (), {"T": dtype}, (dtype,)))
-    return export_graph(nodes), weights
-
-
-def _placeholder(name: str, dtype: DType, shape: Shape) -> Node:
-    return Node(name, "Placeholder", (), (), {"dtype": dtype, "shape": shape}, (dtype,))
-
-
-def _ops_named(text: str, function: Function) -> set[str]:
-    """The island's ops that a refusal names."""
-    words = set(re.findall(r"\w+", text))
-    return words & {n.op for n in function.nodes.values()}
-
-
-def _writable(array: Array) -> Array:
-    """The same memory as an array that claims to be writable.
-
-    OpenVINO shares only such arrays. It reads them; nothing ever writes.
-    """
-    if array.flags.writeable:
-        return array
-    memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
-    memory.owner = array  # type: ignore[attr-defined]  # keeps the mapping alive
-    return np.frombuffer(memoryview(memory), array.dtype).reshape(array.shape)

@@ -73,9 +73,12 @@ class WholeModel:
         self._backend = backend
         self._resizable = resizable
         self._model = _read(framework, path)
-        self._probe = self._model.clone()
-        self.inputs = tuple(map(_port, self._model.inputs))
-        self.outputs = tuple(map(_port, self._model.outputs))
+        try:
+            self._probe = self._model.clone()
+            self.inputs = tuple(map(_port, self._model.inputs))
+            self.outputs = tuple(map(_port, self._model.outputs))
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise InvalidArgument(f"{path.name} is broken", hint=_last_line(error)) from error
         self._lock = threading.Lock()
         self._by_shapes: dict[Shapes, Requests] = {}
         self._by_ranks: dict[tuple[int, ...], Requests] = {}
@@ -181,6 +184,7 @@ def _read(framework: str, path: Path) -> ov.Model:
 
     refusals = (
         RuntimeError,
+        UnicodeDecodeError,  # its texts quote the file
         frontend.GeneralFailure,
         frontend.InitializationFailure,
         frontend.NotImplementedFailure,
