@@ -118,12 +118,12 @@ def _scale(images, size, scale, translation, kernel="lanczos3", antialias=True):
 for _kernel in KERNELS:
     for _antialias in (True, False):
         for _arguments in (
-            {"size": (9, 4), "scale": (1.8, 0.571), "translation": (0, 0)},
-            {"size": (5, 7), "scale": (0.5, 0.4), "translation": (1.5, -0.25)},
+            {"size": (7, 3), "scale": (1.8, 0.571), "translation": (0, 0)},
+            {"size": (4, 4), "scale": (0.5, 0.4), "translation": (1.5, -0.25)},
         ):
             case(
                 "ScaleAndTranslate",
-                images=IMAGES[:1],
+                images=IMAGES[:1, ..., :1],
                 kernel=_kernel,
                 antialias=_antialias,
                 **_arguments,
@@ -281,7 +281,7 @@ for _op in ("ExtractGlimpse", "ExtractGlimpseV2"):
         )
         for _centered in (True, False):
             for _offsets in _places:
-                for _size in ((3, 4), (9, 2)):
+                for _size in ((3, 4), (9, 2)) if _centered else ((3, 4),):
                     case(
                         _op,
                         tolerance=0,

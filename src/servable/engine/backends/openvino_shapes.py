@@ -48,7 +48,8 @@ def indices_fit(model: ov.Model) -> bool:
     """Whether constant indices are in the range of the sizes that they meet.
 
     OpenVINO takes an index beyond the end for the last one in slices, and gathers zeros;
-    TensorFlow refuses both. Where the size is open, nothing is known to fit.
+    TensorFlow refuses both. Where the size is open, nothing is known to fit. Islands hold
+    no graph's own indices that are not constant; such ones OpenVINO has added itself.
     """
     checks = {"StridedSlice": _slice_fits, "Gather": _gather_fits}
     named = ((checks.get(node.get_type_name()), node) for node in model.get_ops())
@@ -60,7 +61,7 @@ def _slice_fits(node: Any) -> bool:
     if not any(single):
         return True
     begin = _constant(node.input(1))
-    return begin is not None and all(
+    return begin is None or all(
         _in_range(index, index, node.input(0).get_partial_shape(), axis)
         for axis, (index, alone) in enumerate(zip(begin, single, strict=False))
         if alone
@@ -69,9 +70,7 @@ def _slice_fits(node: Any) -> bool:
 
 def _gather_fits(node: Any) -> bool:
     indices, axis = _constant(node.input(1)), _constant(node.input(2))
-    if indices is None or axis is None:
-        return False
-    if not indices:
+    if not indices or not axis:
         return True
     return _in_range(min(indices), max(indices), node.input(0).get_partial_shape(), axis[0])
 
