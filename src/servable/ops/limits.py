@@ -26,6 +26,7 @@ def check_size(shape: Iterable[int], itemsize: int) -> tuple[int, ...]:
     if total > MOST_BYTES:
         text = "[" + ",".join(map(str, sizes)) + "]"
         raise ResourceExhausted(
-            f"OOM when allocating tensor with shape{text}: {total} bytes, and {MOST_BYTES} is the most"
+            f"OOM when allocating tensor with shape{text}: {total} bytes,"
+            f" and {MOST_BYTES} is the most"
         )
     return sizes

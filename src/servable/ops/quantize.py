@@ -98,7 +98,9 @@ def _there_and_back(
 
     def run(x: Array, low: Array, high: Array, bits: int) -> Array:
         if not 0 < bits < (62 if signed else 63):
-            raise InvalidArgument(f"num_bits is out of range: {bits} with `signed_input_` {int(signed)}")
+            raise InvalidArgument(
+                f"num_bits is out of range: {bits} with `signed_input_` {int(signed)}"
+            )
         if axis >= x.ndim:
             raise InvalidArgument(f"Axis should be at most {x.ndim - 1}, got {axis}")
         numbers = wide(x)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from servable.errors import InvalidArgument
-from servable.graph.ir import GraphError
+from servable.graph.ir import GraphError, Node
 from servable.ops.islands import from_shapes
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
@@ -151,7 +151,18 @@ def expand_dims(build: Build) -> Kernel:
     return kernel
 
 
-@op("Squeeze", attrs="squeeze_dims", island=Island.LIGHT, int32=True)
+def _names_dimensions(node: Node) -> bool:
+    # Where sizes are unknown at load, OpenVINO drops none by itself.
+    return bool(node.attrs.get("squeeze_dims"))
+
+
+@op(
+    "Squeeze",
+    attrs="squeeze_dims",
+    island=Island.LIGHT,
+    island_if=_names_dimensions,
+    int32=True,
+)
 def squeeze(build: Build) -> Kernel:
     """Without the named dimensions of size 1, or without all of them."""
     named = build.list("squeeze_dims")

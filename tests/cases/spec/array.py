@@ -237,6 +237,15 @@ for _note, _value in SAMPLES.items():
     _padded = np.reshape(_value, (1, *np.shape(_value), 1))
     raw_case("Squeeze", _note, {"input": _padded}, axis=[0, -1], tolerance=0)
     raw_case("Squeeze", f"all of {_note}", {"input": _padded}, ranks=False, tolerance=0)
+
+
+@case("Squeeze", column=2)
+@case("Squeeze", column=1)
+def squeezed_columns(column):
+    vectors = {"begin": [0, column], "end": [0, 0], "strides": [1, 1]}
+    return RAW.Squeeze(input=RAW.StridedSlice(input=feed(A), begin_mask=1, end_mask=3, **vectors))
+
+
 raw_case("Squeeze", "one of two", {"input": A[None, :, :, None]}, axis=[3])
 raw_case("Squeeze", "twice", {"input": A[:1]}, ranks=False, axis=[0, -2])
 raw_case("Squeeze", "not 1", {"input": A}, ranks=False, axis=[1])

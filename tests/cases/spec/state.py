@@ -160,3 +160,12 @@ def reference_scatter():
 @case("VarHandleOp")
 def reference_count():
     return v1.count_up_to(reference(np.int32(5)), 9)
+
+
+@case("RefSwitch", positive=True)
+@case("RefSwitch", positive=False)
+@case("RefMerge", positive=True)
+def reference_through_a_branch(positive):
+    off, on = RAW.RefSwitch(data=reference(), pred=feed(positive))
+    value, index = RAW.RefMerge(inputs=[off, on])
+    return value + 1.0, index

@@ -65,6 +65,7 @@ HELD: list[Case] = [
     ("StridedSlice", [X, *VECTORS], {"shrink_axis_mask": 2, "begin_mask": 1}),
     ("StridedSlice", [X, NUMBERS, *VECTORS[1:]], {"begin_mask": 1}),
     ("ArgMax", [X, ZERO], {}),
+    ("Squeeze", [X], {"squeeze_dims": (0,)}),
 ]
 NOT_HELD: list[Case] = [
     ("Fill", [ASKED, VALUE], {}),
@@ -86,6 +87,7 @@ NOT_HELD: list[Case] = [
     ("StridedSlice", [X, *VECTORS], {"begin_mask": 2, "shrink_axis_mask": 2}),
     ("ArgMax", [X, NUMBERS], {}),
     ("Slice", [X, *VECTORS[:2]], {}),
+    ("Squeeze", [X], {"squeeze_dims": ()}),
     ("ReverseV2", [X, fixed("axes", [0])], {"T": INT32}),
 ]
 
