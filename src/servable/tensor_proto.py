@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from servable import tensors, varint
-from servable.errors import InvalidArgument
+from servable.errors import InvalidArgument, ResourceExhausted
 from servable.pb import framework_pb2
 from servable.tensors import Array, DType, Shape
 
@@ -28,6 +28,10 @@ _WRITE_OUT_BYTES = 2**16
 _RAW_FIELDS = frozenset({"float_val", "double_val", "scomplex_val", "dcomplex_val"})
 
 _MAX_INT64 = 2**63 - 1
+
+
+MOST_MESSAGE_BYTES = 2**31 - 2**20
+"""protobuf's own limit, less room for what else a message holds."""
 
 
 def decode(proto: framework_pb2.TensorProto, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> Array:
@@ -96,6 +100,7 @@ def encode(
         as_content: write `tensor_content` instead of one value for each element.
 
     Raises:
+        ResourceExhausted: the array is larger than any message.
         InvalidArgument: TensorFlow has no such dtype, `dtype` names another numpy
             type than the array has, or an object is neither bytes nor str.
     """
@@ -104,6 +109,12 @@ def encode(
         return _with_strings(_new_proto(array, dtype), _to_bytes(array), as_content)
     if not dtype.field or array.dtype.newbyteorder("=") != dtype.numpy:
         raise InvalidArgument(f"an array of {array.dtype} can not be written as {dtype.name}")
+    if array.nbytes > MOST_MESSAGE_BYTES:
+        raise ResourceExhausted(
+            f"a tensor of {array.nbytes} bytes does not fit a message, which may have"
+            f" {MOST_MESSAGE_BYTES}",
+            hint="Send fewer rows at once, or fetch fewer outputs.",
+        )
     proto = _new_proto(array, dtype)
     flat = np.ascontiguousarray(array, dtype=dtype.numpy).reshape(-1)
     if as_content:

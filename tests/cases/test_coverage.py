@@ -19,6 +19,12 @@ RECORDED = Path(__file__).parent / "recorded"
 ONE_VALUE: Mapping[tuple[str, str], str] = {
     ("DepthToSpace", "data_format"): "NHWC alone runs on the CPU; tests/unit/ops/test_arrays.py",
     ("MaxPoolV2", "data_format"): "NHWC alone runs on the CPU; tests/unit/ops/test_nets.py",
+    ("Multinomial", "seed2"): "half of a seed; the other half is recorded with several",
+    ("ParameterizedTruncatedNormal", "seed2"): "half of a seed, as above",
+    ("RandomUniformInt", "seed2"): "half of a seed, as above",
+    ("SampleDistortedBoundingBoxV2", "seed2"): "half of a seed, as above",
+    ("SampleDistortedBoundingBoxV2", "max_attempts"): "a bound on tries that no recording reaches",
+    ("SampleDistortedBoundingBoxV2", "use_image_if_no_bounding_boxes"): "True alone is recorded",
     ("SpaceToDepth", "data_format"): "NHWC alone runs on the CPU; tests/unit/ops/test_arrays.py",
 }
 
@@ -27,6 +33,7 @@ ELSEWHERE: Mapping[str, str] = {
     "_Gate": "made by a pass; the TF1 conditionals in spec/control.py",
     "_GRU": "made by a pass; the loops in spec/recurrent.py",
     "_LSTM": "made by a pass; the loops in spec/recurrent.py",
+    "NonDeterministicInts": "random; tests/unit/ops/test_random.py",
     "Placeholder": "fed in every case",
     "NoOp": "waited for in spec/state.py",
     "RestoreV2": "tests/unit/servables: every model with variables",

@@ -125,6 +125,11 @@ def instances(value: Any) -> bytes:
         (b"[]", 400, "JSON Value: [] Is not object"),
         (b"{}", 400, "Missing 'inputs' or 'instances' key"),
         (
+            b'{"instances": []}',
+            400,
+            "JSON Value: {\n    \"instances\": []\n} No values in 'instances' array",
+        ),
+        (
             instances([{"img": IMAGE[0].tolist()}]),
             400,
             "Failed to process element: 0 key: img of 'instances' list. Error: INVALID_ARGUMENT: "
@@ -152,6 +157,7 @@ def instances(value: Any) -> bytes:
         "empty body",
         "invalid json",
         "no object",
+        "neither key",
         "no instances",
         "misnamed in a row",
         "misnamed in columns",

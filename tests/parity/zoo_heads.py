@@ -139,6 +139,9 @@ def head_einsum(folder):
         }
 
     batches = [(normal(b, t, 16), normal(b, s, 16)) for b, t, s in ((1, 4, 5), (3, 2, 7))]
+    strange = normal(3, 2, 16)
+    strange[1, 0, 3], strange[2, 1, 5] = np.nan, np.inf
+    batches.append((strange, normal(3, 7, 16)))
     specs = [spec("x", None, None, 16), spec("y", None, None, 16)]
     return single(folder, serve, specs, *batches, module=module)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,6 +12,21 @@ EVERYWHERE = frozenset({"0.0.0.0", "::"})
 """Hosts that stand for every interface of the machine."""
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+class Seconds(click.FloatRange):
+    """A length of time: a finite number, not negative."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse nan and infinity, which compare as no number does."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number of seconds.", param, ctx)
+        return number
+
 
 _PORT = click.IntRange(0, 65535)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from servable.cli.failure import USAGE, reported
-from servable.cli.options import EVERYWHERE, listening, reachable
+from servable.cli.options import EVERYWHERE, Seconds, listening, reachable
 from servable.cli.signals import leave, stop_requested, wait_for
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ log = logging.getLogger("servable.serve")
 )
 @click.option(
     "--poll-seconds",
-    type=click.FloatRange(0),
+    type=Seconds(),
     default=1.0,
     show_default=True,
     help="Pause between looks for new versions; 0 looks once.",
 )
 @click.option(
     "--grace-seconds",
-    type=click.FloatRange(0),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     help="How long running requests may take after Ctrl-C or SIGTERM.",

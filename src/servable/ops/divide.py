@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from servable.errors import Internal, InvalidArgument
+from servable.graph.ir import Node
 from servable.ops.elementwise import broadcasting, rounded_once
 from servable.ops.halves import is_half
+from servable.ops.islands import Among, constant, from_shapes
 from servable.ops.registry import Build, Island, Kernel, op
-from servable.tensors import Array
+from servable.tensors import INT32, Array
 
 
 def truncate_div(x: Array, y: Array) -> Any:
@@ -44,8 +46,8 @@ _REAL: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def _division(name: str, island: Island) -> None:
-    @op(name, island=island)
+def _division(name: str, *, among: Among | None = None) -> None:
+    @op(name, island=Island.LIGHT, island_among=among, int32=among is not None)
     def make(build: Build) -> Kernel:
         dtype = build.type().numpy
         if dtype.kind not in "iu":
@@ -69,10 +71,24 @@ def _no_division(name: str) -> InvalidArgument | Internal:
     return InvalidArgument("Integer division by zero")
 
 
-# OpenVINO rounds quotients that are not whole before it takes the rest, and divides
-# int32 in float32.
+_OF_SIZES = from_shapes(0)
+
+
+def _of_sizes(node: Node, nodes: Mapping[str, Node]) -> bool:
+    # OpenVINO rounds quotients that are not whole before it takes the rest, divides int32 in
+    # float32, and ends the process where it divides by zero. Sizes it divides exactly, and
+    # dilated convolutions pad them to multiples.
+    divisor = constant(node.inputs[1], nodes)
+    return (
+        node.dtypes[0] is INT32
+        and divisor is not None
+        and bool(np.all(divisor > 0))
+        and _OF_SIZES(node, nodes)
+    )
+
+
 for _name in _WHOLE:
-    _division(_name, Island.NEVER if "Mod" in _name else Island.LIGHT)
+    _division(_name, among=_of_sizes if "Mod" in _name else None)
 
 
 @op("Pow", island=Island.LIGHT)

@@ -33,10 +33,7 @@ def edit_distance(build: Build) -> Kernel:
             values, truth_values = _numbered(values, truth_values)
         starts, true_starts = group_starts(indices[:, :-1]), group_starts(truth[:, :-1])
         rows, true_rows = indices[starts, :-1], truth[true_starts, :-1]
-        # One sequence more at the end stands for those that are missing.
-        sequences = [*np.split(values, starts[1:]), values[:0]][-starts.size - 1 :]
-        truths = [*np.split(truth_values, true_starts[1:]), truth_values[:0]]
-        truths = truths[-true_starts.size - 1 :]
+        sequences, truths = _split(values, starts), _split(truth_values, true_starts)
         ours, theirs = merged(rows, true_rows)
         both = np.concatenate((rows, true_rows))
         places = flat_places(both[np.where(ours >= 0, ours, theirs + len(rows))], sizes)
@@ -53,6 +50,13 @@ def edit_distance(build: Build) -> Kernel:
         return made
 
     return kernel
+
+
+def _split(values: Array, starts: Array) -> list[Array]:
+    """The sequences, and one of nothing at the end, which stands for those that are missing."""
+    ends = [*starts[1:].tolist(), values.size]
+    parts = [values[start:end] for start, end in zip(starts.tolist(), ends, strict=False)]
+    return [*parts, values[:0]]
 
 
 def _numbered(a: Array, b: Array) -> tuple[Array, Array]:

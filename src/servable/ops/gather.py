@@ -96,6 +96,7 @@ def _same_in_islands(node: Node, nodes: Mapping[str, Node]) -> bool:
     indices = constant(node.inputs[1], nodes)
     return (
         indices is not None
+        and indices.size > 0
         and bool((indices >= 0).all())
         and constants(2)(node, nodes)
         and node.attrs.get("batch_dims") == 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from servable.errors import InvalidArgument
 from servable.graph.ir import Node
-from servable.ops.islands import from_shapes, known_length, known_rank
+from servable.ops.islands import constant, from_shapes, known_length, known_rank
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import bare, scalar, whole_axis
@@ -231,9 +231,15 @@ def _part_sizes(sizes: list[int], whole: int) -> list[int]:
 
 
 def _tiles_all(node: Node, nodes: Mapping[str, Node]) -> bool:
-    # OpenVINO takes more or fewer multiples than there are dimensions.
+    # OpenVINO takes more or fewer multiples than there are dimensions, and dies of zeros.
     rank = known_rank(node.inputs[0], nodes)
-    return rank is not None and rank == known_length(node.inputs[1], nodes) and _SIZED(node, nodes)
+    times = constant(node.inputs[1], nodes)
+    return (
+        rank is not None
+        and rank == known_length(node.inputs[1], nodes)
+        and (times is None or bool((times > 0).all()))
+        and _SIZED(node, nodes)
+    )
 
 
 _SIZED = from_shapes(1)

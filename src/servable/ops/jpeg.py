@@ -212,7 +212,8 @@ def _spread(samples: Array, plane: _Plane, rows: Array, columns: range, *, smoot
     smooth = smooth and plane.smoothed and (plane.across == 1 or count > 1)
     near = rows // plane.down
     if not smooth:
-        return part[near].repeat(plane.across, axis=1)[:, : len(columns)]
+        plain: Array = part[near].repeat(plane.across, axis=1)[:, : len(columns)]
+        return plain
     made: Array = part[near].astype(np.int16)
     bias: tuple[int, int] | Array = (1, 2)
     if plane.down == 2:

@@ -40,14 +40,20 @@ def _transposed(x: Array, perm: Array) -> Any:
     return x.transpose(places)
 
 
-@op("Transpose", island=Island.LIGHT, int32=True)
+def _moves_something(node: Node, nodes: Mapping[str, Node]) -> bool:
+    # OpenVINO dies of some graphs that transpose scalars.
+    perm = constant(node.inputs[1], nodes)
+    return perm is None or perm.size > 0
+
+
+@op("Transpose", island=Island.LIGHT, island_among=_moves_something, int32=True)
 def transpose(build: Build) -> Kernel:
     """Dimensions in another order."""
     del build
     return _transposed
 
 
-@op("ConjugateTranspose", island=Island.LIGHT, int32=True)
+@op("ConjugateTranspose", island=Island.LIGHT, island_among=_moves_something, int32=True)
 def conjugate_transpose(build: Build) -> Kernel:
     """Dimensions in another order, and complex numbers conjugated."""
     del build

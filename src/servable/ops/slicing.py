@@ -9,7 +9,7 @@ import numpy as np
 
 from servable.errors import InvalidArgument
 from servable.graph.ir import Node
-from servable.ops.islands import constants
+from servable.ops.islands import constant
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import whole_axis
 from servable.ops.text import dims
@@ -91,10 +91,10 @@ def _same_in_islands(node: Node, nodes: Mapping[str, Node]) -> bool:
     begin_mask, _, ellipsis, new_axis, shrink = (_bits(node, mask) for mask in _MASKS.split())
     if ellipsis or (shrink and new_axis) or (shrink & begin_mask):
         return False
-    return not shrink or _constant_entries(node, nodes)
-
-
-_constant_entries = constants(1, 2, 3)
+    if not shrink:
+        return True
+    begin, _, steps = (constant(value, nodes) for value in node.inputs[1:4])
+    return begin is not None and steps is not None and bool((steps > 0).all())
 
 
 def _bits(node: Node, mask: str) -> int:

@@ -97,13 +97,15 @@ _BORDERS_FROM_SHAPES = from_shapes(2)
 
 
 def _plain_blocks(node: Node, nodes: Mapping[str, Node]) -> bool:
-    # OpenVINO crops where a border is negative, and takes more blocks.
+    # OpenVINO crops where a border is negative, and takes more blocks. It moves a
+    # transposition from one side to the other as if the order of blocks did not matter.
     block, borders = (constant(node.inputs[p], nodes) for p in (1, 2))
     return (
         block is not None
         and bool((block > 0).all())
         and int((block > 1).sum()) <= _MOST_BLOCKED
         and (borders is None or bool((borders >= 0).all()))
+        and not any(n.op in ("Transpose", "ConjugateTranspose") for n in nodes.values())
         and _BORDERS_FROM_SHAPES(node, nodes)
     )
 

@@ -82,7 +82,7 @@ class PredictBody:
         """
         root = self._root or {}
         value = root.get("inputs") or root.get("instances")
-        first = value[0] if isinstance(value, list) else value
+        first = next(iter(value), None) if isinstance(value, list) else value
         return list(first) if isinstance(first, dict) and not is_base64(first) else ()
 
     def _exact(self) -> dict[str, Json]:

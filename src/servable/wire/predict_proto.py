@@ -12,6 +12,10 @@ from servable.pb import framework_pb2, serving_pb2
 from servable.tensors import Array, Signature
 from servable.wire.spec_proto import parse, read_spec, write_spec
 
+MOST_SPREAD_BYTES = 2**28
+"""Bytes of a tensor that its message only describes, by one value that is repeated. One that
+a message holds in full may be as large as the message."""
+
 
 class PredictMessage(NamedTuple):
     """The contents of a PredictRequest.
@@ -37,7 +41,7 @@ def read_request(data: bytes) -> PredictMessage:
     """
     request = parse(serving_pb2.PredictRequest, data)
     spec = read_spec(request.model_spec) if request.HasField("model_spec") else None
-    return PredictMessage(spec, _Inputs(request.inputs), tuple(request.output_filter))
+    return PredictMessage(spec, _Inputs(request.inputs, len(data)), tuple(request.output_filter))
 
 
 def write_response(
@@ -66,15 +70,16 @@ def write_response(
 
 
 class _Inputs(Mapping[str, Array]):
-    def __init__(self, protos: Mapping[str, framework_pb2.TensorProto]) -> None:
+    def __init__(self, protos: Mapping[str, framework_pb2.TensorProto], size: int) -> None:
         self._protos = protos
+        self._limit = max(MOST_SPREAD_BYTES, size)
 
     def __getitem__(self, alias: str) -> Array:
         # A protobuf map makes an entry for any key that it is asked for.
         if alias not in self._protos:
             raise KeyError(alias)
         try:
-            return tensor_proto.decode(self._protos[alias])
+            return tensor_proto.decode(self._protos[alias], limit_bytes=self._limit)
         except InvalidArgument as error:
             raise InvalidArgument(
                 f"tensor parsing error: {alias}", hint=f"Input {alias}: {error.message}."

@@ -287,6 +287,7 @@ def list_concat_v2(items):
 
 
 @case("TensorListConcat", shape=[3])
+@case("TensorListConcat", shape=[None])
 def list_concat(shape):
     return RAW.TensorListConcat(input_handle=rows(), element_dtype=F, element_shape=shape)
 
@@ -354,8 +355,8 @@ def assert_in_v1(x):
             return value * 2.0
 
 
-@case("Enter", n=4)
-@case("Enter", n=0)
+@case("While", n=4)
+@case("While", n=0)
 def while_v1(n):
     with V1():
         limit, x = feed(np.int32(n)), feed(ROWS)
@@ -364,7 +365,7 @@ def while_v1(n):
         )
 
 
-@case("Enter")
+@case("While")
 def while_v1_nested():
     with V1():
         x = feed(np.float32(1))
@@ -379,7 +380,7 @@ def while_v1_nested():
         )
 
 
-@case("Enter")
+@case("While")
 def while_v1_with_cond_inside():
     with V1():
         x = feed(np.float32(1))

@@ -36,7 +36,7 @@ for _normalize in (False, True):
     distance(_is + "nothing with nothing", _nothing, _nothing, normalize=_normalize)
     _cube = (CUBE[1:], A_CODES[:3], CUBE_SHAPE)
     distance(_is + "cubes", (CUBE, A_CODES[:4], CUBE_SHAPE), _cube, normalize=_normalize)
-for _dtype in (np.int8, np.int32, np.float32, np.float64, bool):
+for _dtype in (np.int8, np.float32, bool):
     _parts = [(i, v.astype(_dtype), s) for i, v, s in (ONE, TWO)]
     distance(f"of {np.dtype(_dtype).name}", *_parts)
 _nul = np.array([b"a\0", b"a", b"", None], object)[:-1]

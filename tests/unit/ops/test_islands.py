@@ -66,8 +66,13 @@ HELD: list[Case] = [
     ("StridedSlice", [X, NUMBERS, *VECTORS[1:]], {"begin_mask": 1}),
     ("ArgMax", [X, ZERO], {}),
     ("Squeeze", [X], {"squeeze_dims": (0,)}),
+    ("FloorMod", [ROWS, TWO], {"T": INT32}),
 ]
 NOT_HELD: list[Case] = [
+    ("FloorMod", [NUMBERS, TWO], {"T": INT32}),
+    ("FloorMod", [ROWS, ZERO], {"T": INT32}),
+    ("FloorMod", [TWO, ROWS], {"T": INT32}),
+    ("FloorMod", [VALUE, VALUE], {}),
     ("Fill", [ASKED, VALUE], {}),
     ("Fill", [NUMBERS, VALUE], {}),
     ("BroadcastTo", [X, NUMBERS], {}),

@@ -159,3 +159,14 @@ def test_metadata_carries_stored_signatures_with_fields_that_nobody_here_knows()
     signatures = serving_pb2.SignatureDefMap.FromString(packed.value).signature_def
     assert sorted(signatures) == ["s", "t"]
     assert signatures["s"].SerializeToString() == stored
+
+
+def test_a_few_bytes_do_not_become_gigabytes() -> None:
+    request = serving_pb2.PredictRequest()
+    request.inputs["x"].dtype = framework_pb2.DT_FLOAT
+    request.inputs["x"].tensor_shape.dim.add(size=2**29)
+    request.inputs["x"].float_val.append(1)
+    message = predict_proto.read_request(request.SerializeToString())
+    with pytest.raises(InvalidArgument, match="tensor parsing error: x") as caught:
+        message.inputs["x"]
+    assert "is larger than 268435456 bytes" in caught.value.hint

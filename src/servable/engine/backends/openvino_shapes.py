@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     import openvino as ov
 
 
+def sizes_fit(model: ov.Model) -> bool:
+    """Whether TensorFlow would take the sizes that a model's tensors have got."""
+    checks = (images_fit, indices_fit, dropped_sizes_are_one, all_hold_something)
+    return all(fits(model) for fits in checks)
+
+
 def images_fit(model: ov.Model) -> bool:
     """Whether every transposed convolution makes an image that its input can come from.
 
@@ -20,6 +26,30 @@ def images_fit(model: ov.Model) -> bool:
         _fits(node)
         for node in model.get_ops()
         if node.get_type_name() == "ConvolutionBackpropData" and len(node.inputs()) > 2
+    )
+
+
+def dropped_sizes_are_one(model: ov.Model) -> bool:
+    """Whether every dimension that is dropped is known to have size 1.
+
+    OpenVINO keeps a dimension of another size, also where it takes a tensor apart;
+    TensorFlow refuses it.
+    """
+    return all(_drops_ones(node) for node in model.get_ops() if node.get_type_name() == "Squeeze")
+
+
+def _drops_ones(node: Any) -> bool:
+    shape = node.input(0).get_partial_shape()
+    axes = _constant(node.input(1)) if len(node.inputs()) > 1 else None
+    return (
+        shape.rank.is_static
+        and axes is not None
+        and all(
+            -len(shape) <= axis < len(shape)
+            and shape[axis].is_static
+            and shape[axis].get_length() == 1
+            for axis in axes
+        )
     )
 
 
