@@ -13,6 +13,13 @@ from zoo import Call
 
 from servable.tensors import Array
 
+F32, F64, I32, I64 = tf.float32, tf.float64, tf.int32, tf.int64
+
+
+def spec(name: str, *shape: int | None, dtype: Any = F32) -> Any:
+    """The spec of an input of a function."""
+    return tf.TensorSpec(list(shape), dtype, name)
+
 
 def keras_model(
     folder: Path, inputs: Any, outputs: Any, *batches: Array | Mapping[str, Array]

@@ -4,10 +4,9 @@ import io
 
 import numpy as np
 import tensorflow as tf
-from exporting import functions, single
+from exporting import F32, I64, functions, single, spec
 from PIL import Image
 from zoo import Call, integers, model, normal, strings
-from zoo_functions import F32, I64, spec
 
 STRING = tf.string
 
@@ -135,7 +134,7 @@ def _encoded(kind, height, width, mode="RGB"):
     smooth = np.add.outer(np.arange(height) * 5, np.arange(width) * 3) % 256
     pixels = integers(40, *shape) + (smooth if mode == "L" else smooth[..., None])
     out = io.BytesIO()
-    Image.fromarray((pixels % 256).astype("uint8"), mode).save(out, kind)
+    Image.fromarray((pixels % 256).astype("uint8")).save(out, kind)
     return out.getvalue()
 
 

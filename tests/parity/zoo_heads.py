@@ -2,9 +2,8 @@
 
 import numpy as np
 import tensorflow as tf
-from exporting import single
+from exporting import F32, I32, I64, single, spec
 from zoo import integers, model, normal
-from zoo_functions import F32, I32, I64, spec
 
 
 @model()

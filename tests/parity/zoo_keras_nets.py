@@ -287,3 +287,47 @@ def net_with_endpoints(folder):
         Call("best", {"x": x, "count": np.int32(4)}),  # more than there are: an error
         Call("train", {"x": x[:1]}),
     ]
+
+
+class ClassToken(L.Layer):
+    """Puts a learnt token before all others, and adds learnt positions."""
+
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), initializer="normal")
+        self.places = self.add_weight(shape=(1, shape[1] + 1, shape[-1]), initializer="normal")
+
+    def call(self, x):
+        token = keras.ops.repeat(self.token, keras.ops.shape(x)[0], axis=0)
+        return keras.ops.concatenate([token, x], axis=1) + self.places
+
+
+@model()
+def net_vision_transformer(folder):
+    x = keras.Input((32, 32, 3), name="image")
+    hidden = L.Reshape((16, 48))(L.Conv2D(48, 8, strides=8)(x))
+    hidden = ClassToken()(hidden)
+    for _ in range(2):
+        normed = L.LayerNormalization(epsilon=1e-6)(hidden)
+        hidden = hidden + L.MultiHeadAttention(4, 12)(normed, normed)
+        normed = L.LayerNormalization(epsilon=1e-6)(hidden)
+        hidden = hidden + L.Dense(48)(L.Dense(96, "gelu")(normed))
+    outputs = {"classes": L.Dense(10, "softmax")(hidden[:, 0])}
+    return keras_model(folder, x, outputs, normal(1, 32, 32, 3), normal(3, 32, 32, 3))
+
+
+@model()
+def net_resnext(folder):
+    """Grouped convolutions between plain ones, and shuffled channels."""
+    x = keras.Input((None, None, 3), name="image")
+    hidden = L.Conv2D(32, 3, strides=2, padding="same", activation="relu")(x)
+    for _ in range(2):
+        wide = L.Conv2D(32, 1, activation="relu")(hidden)
+        wide = L.Conv2D(32, 3, groups=8, padding="same", activation="relu")(wide)
+        hidden = hidden + L.Conv2D(32, 1)(L.BatchNormalization()(wide))
+    shape = keras.ops.shape(hidden)
+    split = keras.ops.reshape(hidden, (-1, shape[1] or 16, shape[2] or 16, 4, 8))
+    outputs = {
+        "features": L.GlobalAveragePooling2D()(hidden),
+        "shuffled": keras.ops.mean(keras.ops.swapaxes(split, 3, 4), axis=(1, 2)),
+    }
+    return keras_model(folder, x, outputs, normal(1, 32, 32, 3), normal(3, 32, 32, 3))

@@ -121,3 +121,14 @@ def keras_sentiment(folder):
     output = L.Dense(1, "sigmoid")(L.Dense(32, "relu")(hidden))
     padded = np.pad(integers(5000, 3, 12), ((0, 0), (0, 4)))
     return keras_model(folder, tokens, {"score": output}, integers(5000, 1, 20), padded)
+
+
+@model()
+def keras_stateful(folder):
+    """Layers that keep their states from one request to the next."""
+    x = keras.Input(batch_shape=(2, 3, 4), name="x")
+    outputs = {
+        "lstm": L.LSTM(5, stateful=True)(x),
+        "gru": L.GRU(3, stateful=True, return_sequences=True)(x),
+    }
+    return keras_model(folder, x, outputs, *[normal(2, 3, 4, seed=i) for i in range(3)])

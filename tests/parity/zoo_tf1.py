@@ -391,3 +391,39 @@ def tf1_feature_columns(folder):
     cities = strings(["Oslo", "Bern", "Lima", ""])
     ages = np.array([17.5, 40.0, 64.9, 99.0], np.float32)
     return [Call("serving_default", {"age": ages[:n], "city": cities[:n]}) for n in (1, 4, 0)]
+
+
+@model()
+def tf1_text_embedding(folder):
+    """What text embeddings of the model hub do: clean, split, look up, sum sparsely."""
+    vocabulary = folder.parent / "tokens.txt"
+    vocabulary.write_text("the\ncat\nsat\n")
+    with session() as opened:
+        text = v1.placeholder(tf.string, [None], "text")
+        clean = v1.regex_replace(v1.strings.lower(text), r"[^a-z ]", " ")
+        tokens = v1.string_split(clean, " ")
+        tokens, _ = v1.sparse_fill_empty_rows(tokens, "")
+        asset = tf.constant(str(vocabulary))
+        v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, asset)
+        table = tf.lookup.StaticVocabularyTable(
+            tf.lookup.TextFileInitializer(
+                asset,
+                tf.string,
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+                I64,
+                tf.lookup.TextFileIndex.LINE_NUMBER,
+            ),
+            4,
+        )
+        ids = tf.SparseTensor(tokens.indices, table.lookup(tokens.values), tokens.dense_shape)
+        weights = variable("embeddings", normal(7, 16))
+        sums = v1.nn.embedding_lookup_sparse(weights, ids, None, combiner="sqrtn")
+        save(
+            folder,
+            opened,
+            {"default": signature({"text": text}, {"embedding": sums})},
+            assets_collection=v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
+            main_op=v1.tables_initializer(),
+        )
+    texts = strings(["The cat sat!", "", "dogs & cats, the cat"])
+    return [Call("default", {"text": texts[:n]}) for n in (1, 3)]

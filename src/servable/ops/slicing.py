@@ -85,16 +85,17 @@ def _same_in_islands(node: Node, nodes: Mapping[str, Node]) -> bool:
     """Whether OpenVINO slices alike.
 
     It writes past its own memory where an ellipsis stands for no dimension at all, and
-    mixes up indices with begins that are masked and with new axes. An index must be
-    constant, so that the backend can hold it against the sizes it meets.
+    mixes up indices with begins that are masked and with new axes, and clamps begins
+    otherwise where it goes backwards. An index must be constant, so that the backend
+    can hold it against the sizes it meets.
     """
     begin_mask, _, ellipsis, new_axis, shrink = (_bits(node, mask) for mask in _MASKS.split())
     if ellipsis or (shrink and new_axis) or (shrink & begin_mask):
         return False
-    if not shrink:
-        return True
     begin, _, steps = (constant(value, nodes) for value in node.inputs[1:4])
-    return begin is not None and steps is not None and bool((steps > 0).all())
+    if steps is None or not (steps > 0).all():
+        return False
+    return not shrink or begin is not None
 
 
 def _bits(node: Node, mask: str) -> int:
