@@ -90,12 +90,14 @@ def gather(build: Build) -> Kernel:
 def _same_in_islands(node: Node, nodes: Mapping[str, Node]) -> bool:
     """Whether OpenVINO gathers alike.
 
-    It wraps negative indices around. Indices must be constant, so that the backend can
-    hold them against the sizes it meets.
+    It wraps negative indices around, and dies of some transpositions behind a matrix of
+    indices. Indices must be constant, so that the backend can hold them against the
+    sizes it meets.
     """
     indices = constant(node.inputs[1], nodes)
     return (
         indices is not None
+        and indices.ndim < 2
         and indices.size > 0
         and bool((indices >= 0).all())
         and constants(2)(node, nodes)
