@@ -237,6 +237,7 @@ def _tiles_all(node: Node, nodes: Mapping[str, Node]) -> bool:
     return (
         rank is not None
         and rank == known_length(node.inputs[1], nodes)
+        and rank > 0
         and (times is None or bool((times > 0).all()))
         and _SIZED(node, nodes)
     )

@@ -99,9 +99,9 @@ def padded(x: Array, pairs: list[tuple[int, int]], value: Any = None) -> Array:
 
 
 def _plain_borders(node: Node, nodes: Mapping[str, Node]) -> bool:
-    # OpenVINO crops where a border is negative.
+    # OpenVINO crops where a border is negative, and dies of borders of scalars.
     paddings = constant(node.inputs[1], nodes)
-    return paddings is not None and paddings.ndim == 2 and bool((paddings >= 0).all())
+    return paddings is not None and paddings.size > 0 and bool((paddings >= 0).all())
 
 
 @op("Pad", island=Island.LIGHT, island_among=_plain_borders, int32=True)

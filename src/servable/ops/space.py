@@ -102,6 +102,7 @@ def _plain_blocks(node: Node, nodes: Mapping[str, Node]) -> bool:
     block, borders = (constant(node.inputs[p], nodes) for p in (1, 2))
     return (
         block is not None
+        and block.size > 0
         and bool((block > 0).all())
         and int((block > 1).sum()) <= _MOST_BLOCKED
         and (borders is None or bool((borders >= 0).all()))
