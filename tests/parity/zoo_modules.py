@@ -42,7 +42,7 @@ def function_int64(folder):
             "product": x * y,
             "floor": x // y,
             "modulo": x % y,
-            "truncated": tf.truncatediv(x, y),
+            "truncated": tf.truncatediv(x, tf.abs(y) + 1),
             "power": x**3,
             "shifted": tf.bitwise.left_shift(x, tf.constant(7, I64)),
             "xor": tf.bitwise.bitwise_xor(x, y),

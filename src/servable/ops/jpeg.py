@@ -44,18 +44,16 @@ class JpegOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Plane:
-    """Where one component's samples lie: so many times fewer across and down than pixels."""
+    """One component's samples.
+
+    Attributes:
+        across, down: how many times fewer there are than pixels.
+        smoothed: whether libjpeg interpolates between them, if it may.
+    """
 
     across: int
     down: int
-    width: int
-
-    @property
-    def smoothed(self) -> bool:
-        """Whether libjpeg interpolates between the samples, if it may."""
-        if self.across == 2:
-            return self.down in (1, 2) and self.width > 2
-        return (self.across, self.down) == (1, 2)
+    smoothed: bool
 
 
 class _File:
@@ -92,9 +90,12 @@ class _File:
                 and header.down * block % (c.down * size * 2) == 0
             ):
                 size *= 2
-            width = -(-header.width * c.across * size // (header.across * _BLOCK))
             across = header.across * block // (c.across * size)
-            found.append(_Plane(across, header.down * block // (c.down * size), width))
+            down = header.down * block // (c.down * size)
+            # Of libjpeg's sources: jdsample.c.
+            wide = -(-header.width * c.across * size // (header.across * _BLOCK)) > 2
+            smoothed = (across, down) == (1, 2) or (across == 2 and down <= 2 and wide)
+            found.append(_Plane(across, down, smoothed and block > 1))
         return found
 
     def decode(self, mode: str, raw: str = "", *, fast: bool, ratio: int = 0) -> Array:
@@ -145,19 +146,19 @@ def decode_jpeg(data: bytes, options: JpegOptions, window: Window | None = None)
             raise BadJpeg("four components are no grey")
         return file.decode("L", fast=options.fast)[top : top + height, left : left + width]
     planes = file.planes()
-    smoothed = count > 1 and file.header.luminance and any(p.smoothed for p in planes)
-    as_it_is = options.smooth != options.fast or (count == 4 and not options.fast)
-    if smoothed and not (as_it_is and (window is None or not options.smooth)):
-        # libjpeg decodes whole blocks, and what is left of the first one does not exist for it.
-        start = left - left % (_BLOCK // options.ratio * file.header.across)
-        pixels = _rebuilt(file, planes, options, range(start, left + width))
-        return pixels[top : top + height, left - start :]
-    pixels = _plain(file, count, fast=options.fast)
-    return pixels[top : top + height, left : left + width]
+    if not any(p.smoothed for p in planes):
+        return _plain(file, fast=options.fast)[top : top + height, left : left + width]
+    # As Pillow does it. A window's edges are smoothed as if nothing were beyond.
+    if options.smooth != options.fast and (window is None or not options.smooth):
+        return _plain(file, fast=options.fast)[top : top + height, left : left + width]
+    # libjpeg decodes whole blocks, and what is left of the first one does not exist for it.
+    start = left - left % (_BLOCK // options.ratio * file.header.across)
+    pixels = _rebuilt(file, planes, options, range(start, left + width))
+    return pixels[top : top + height, left - start :]
 
 
-def _plain(file: _File, count: int, *, fast: bool) -> Array:
-    if count == 4:
+def _plain(file: _File, *, fast: bool) -> Array:
+    if len(file.header.components) == 4:
         inks = file.decode("CMYK", fast=fast)
         return _inks(inks[..., :3], inks[..., 3:], file.header)
     return file.decode("RGB", fast=fast)
@@ -171,37 +172,61 @@ def _inks(colors: Array, black: Array, header: JpegHeader) -> Array:
     return (first * last // 255).astype(np.uint8)
 
 
+def _stored(file: _File, *, fast: bool, ratio: int = 0) -> Array:
+    """Every component as it is stored, each spread over all pixels."""
+    header = file.header
+    if len(header.components) == 3:
+        return file.decode("YCbCr" if header.luminance else "RGB", fast=fast, ratio=ratio)
+    inks = file.decode("CMYK", fast=fast, ratio=ratio)
+    if header.luminance:
+        colors = file.decode("YCbCr", "YCbCrK", fast=fast, ratio=ratio)
+        return np.concatenate((colors, inks[..., 3:]), axis=-1)
+    return inks
+
+
 def _samples(file: _File, planes: list[_Plane], *, fast: bool) -> list[Array]:
-    """Luminance and both chrominances, as many samples as are stored."""
-    raw = "YCbCrK" if len(planes) == 4 else "YCbCr"
-    if not fast and file.ratio == 1 and all(p.across == p.down for p in planes):
-        # At half the size, chrominance of half the samples comes as it is.
-        halves = file.decode("YCbCr", raw, fast=False, ratio=2)
-        return [file.decode("L", fast=False)[..., 0], halves[..., 1], halves[..., 2]]
-    whole = file.decode("YCbCr", raw, fast=True)
-    found = [whole[:: p.down, :: p.across, i] for i, p in enumerate(planes[:3])]
-    if not fast:
-        found[0] = file.decode("L", fast=False)[..., 0]
+    """Of every component, as many samples as are stored.
+
+    Not fast, those of half a resolution across only, or down only, are the fast ones: they
+    differ by a grey level or two.
+    """
+    quick = _stored(file, fast=True)
+    found = [
+        np.ascontiguousarray(quick[:: p.down, :: p.across, i]) for i, p in enumerate(planes)
+    ]
+    if fast:
+        return found
+    whole = _stored(file, fast=False)
+    # At half the size, what has half the samples comes as it is.
+    halves = _stored(file, fast=False, ratio=2) if file.ratio == 1 else None
+    for number, plane in enumerate(planes):
+        if plane.across == plane.down == 1:
+            found[number] = whole[..., number]
+        elif plane.across == plane.down == 2 and halves is not None:
+            found[number] = halves[..., number]
     return found
 
 
 def _rebuilt(file: _File, planes: list[_Plane], options: JpegOptions, columns: range) -> Array:
     """Some columns of a file's pixels, from samples that are smoothed here if they shall be."""
     samples = _samples(file, planes, fast=options.fast)
-    black = file.decode("CMYK", fast=options.fast)[..., 3:] if len(planes) == 4 else None
     made = np.empty((file.height, len(columns), 3), np.uint8)
     step = max(2, _ROWS_OF // len(columns) // 2 * 2)
     for start in range(0, file.height, step):
         rows = np.arange(start, min(start + step, file.height))
-        y, cb, cr = (
+        spread = [
             _spread(s, p, rows, columns, smooth=options.smooth)
-            for s, p in zip(samples, planes, strict=False)
-        )
-        part = _colors(y, cb, cr)
-        if black is not None:
-            part = _inks(255 - part, black[rows][:, columns.start : columns.stop], file.header)
-        made[rows] = part
+            for s, p in zip(samples, planes, strict=True)
+        ]
+        made[rows] = _converted(spread, file.header)
     return made
+
+
+def _converted(spread: list[Array], header: JpegHeader) -> Array:
+    colors = _colors(*spread[:3]) if header.luminance else np.stack(spread[:3], axis=-1)
+    if len(spread) == 3:
+        return colors
+    return _inks(255 - colors if header.luminance else colors, spread[3][..., None], header)
 
 
 def _spread(samples: Array, plane: _Plane, rows: Array, columns: range, *, smooth: bool) -> Array:
@@ -209,19 +234,21 @@ def _spread(samples: Array, plane: _Plane, rows: Array, columns: range, *, smoot
     start = columns.start // plane.across
     count = -(-len(columns) // plane.across)
     part = samples[:, start : start + count]
+    if plane.across == plane.down == 1:
+        return part[rows[0] : rows[-1] + 1]
     smooth = smooth and plane.smoothed and (plane.across == 1 or count > 1)
     near = rows // plane.down
     if not smooth:
         plain: Array = part[near].repeat(plane.across, axis=1)[:, : len(columns)]
         return plain
     made: Array = part[near].astype(np.int16)
-    bias: tuple[int, int] | Array = (1, 2)
+    bias = (1, 2)
     if plane.down == 2:
         odd = rows % 2
         far = (near + 2 * odd - 1).clip(0, len(samples) - 1)
         made = made * np.int16(3) + part[far]
         if plane.across == 1:
-            return (made + (1 + odd).astype(np.int16)[:, None]) >> 2
+            return ((made + (1 + odd).astype(np.int16)[:, None]) >> 2).astype(np.uint8)
         bias = (8, 7)
     wide = np.empty((len(rows), 2 * count), np.int16)
     padded = np.concatenate((made[:, :1], made, made[:, -1:]), axis=1)
@@ -229,25 +256,37 @@ def _spread(samples: Array, plane: _Plane, rows: Array, columns: range, *, smoot
     shift = 4 if plane.down == 2 else 2
     wide[:, 0::2] = (made + padded[:, :-2] + np.int16(bias[0])) >> shift
     wide[:, 1::2] = (made + padded[:, 2:] + np.int16(bias[1])) >> shift
-    return wide[:, : len(columns)]
+    return wide[:, : len(columns)].astype(np.uint8)
 
 
 def _fixed(x: float) -> int:
+    """A number in 65536ths."""
     return int(x * 65536 + 0.5)
 
 
-_STEPS = np.arange(-128, 128, dtype=np.int32)
-_RED = ((_fixed(1.402) * _STEPS + 32768) >> 16).astype(np.int16)
-_BLUE = ((_fixed(1.772) * _STEPS + 32768) >> 16).astype(np.int16)
-_GREEN_BY_RED = -_fixed(0.71414) * _STEPS
-_GREEN_BY_BLUE = -_fixed(0.34414) * _STEPS + 32768
+_HALF, _MIDDLE = 32768, 128
+
+
+def _tint(*parts: tuple[int, Array]) -> Array:
+    """A sum of chrominances times numbers in 65536ths, rounded: int16."""
+    made = np.full(parts[0][1].shape, _HALF, np.int32)
+    for factor, chrominance in parts:
+        scaled = chrominance.astype(np.int32)
+        scaled -= _MIDDLE
+        scaled *= factor
+        made += scaled
+    made >>= 16
+    return made.astype(np.int16)
 
 
 def _colors(y: Array, cb: Array, cr: Array) -> Array:
-    """Red, green and blue by libjpeg's tables: uint8 [rows, columns, 3]."""
+    """Red, green and blue, in libjpeg's integers: uint8 [rows, columns, 3]."""
     light = y.astype(np.int16)
     made = np.empty((*y.shape, 3), np.uint8)
-    green = ((_GREEN_BY_BLUE[cb] + _GREEN_BY_RED[cr]) >> 16).astype(np.int16)
-    for channel, tint in enumerate((_RED[cr], green, _BLUE[cb])):
-        made[..., channel] = (light + tint).clip(0, 255)
+    red = _tint((_fixed(1.402), cr))
+    green = _tint((-_fixed(0.34414), cb), (-_fixed(0.71414), cr))
+    blue = _tint((_fixed(1.772), cb))
+    for channel, tint in enumerate((red, green, blue)):
+        tint += light
+        made[..., channel] = tint.clip(0, 255)
     return made

@@ -90,3 +90,29 @@ def test_sequences_whose_rank_only_a_value_tells_are_pooled_right(known: Shape) 
     sizes = np.array([2, 8, 3], np.int32)
     made = pooled([AXIS, reshape, image("reshaped")], X, sizes, shapes=[(None, None, 3), known])
     np.testing.assert_array_equal(made, POOLED)
+
+
+def test_a_convolution_of_groups_runs_on_an_island_where_the_channels_are_known() -> None:
+    kernel = np.random.default_rng(1).normal(size=(1, 3, 2, 8)).astype(np.float32)
+    attrs: dict[str, AttrValue] = {
+        "T": FLOAT,
+        "strides": (1, 1, 1, 1),
+        "padding": b"VALID",
+        "explicit_paddings": (),
+        "data_format": b"NHWC",
+        "dilations": (1, 1, 1, 1),
+        "use_cudnn_on_gpu": True,
+    }
+    nodes = (
+        Node("x", ARG, attrs={"T": FLOAT, "index": 0}, dtypes=(FLOAT,)),
+        const("kernel", kernel, FLOAT),
+        Node("out", "Conv2D", (Value("x"), Value("kernel")), (), attrs, (FLOAT,)),
+    )
+    function = Function("f", ("x",), {n.name: n for n in nodes}, (Value("out"),))
+    environment = Environment(Resources(), None, no_functions)
+    shape = (None, None, None, 4)
+    plan = compile_function(function, environment, backend=Eager(), shapes=[shape])
+    assert {step.unit.backend for step in plan.steps} == {"openvino"}
+    x = np.random.default_rng(2).normal(size=(2, 1, 7, 4)).astype(np.float32)
+    (expected,) = run(compile_function(function, environment), [x])
+    np.testing.assert_allclose(run(plan, [x])[0], expected, atol=1e-5)

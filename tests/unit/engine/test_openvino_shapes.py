@@ -117,6 +117,53 @@ def test_the_place_of_the_largest_of_none_is_refused() -> None:
         on_an_island(nodes, ROWS[:, :2])
 
 
+def blocks(block: int, before: int, behind: int) -> list[Node]:
+    attrs: dict[str, AttrValue] = {"T": FLOAT, "Tblock_shape": INT32, "Tpaddings": INT32}
+    borders = const("borders", np.array([[before, behind]], np.int32), INT32)
+    inputs = (Value("x"), Value("block"), Value("borders"))
+    made = Node("y", "SpaceToBatchND", inputs, (), attrs, (FLOAT,))
+    return [ints("block", block), borders, made]
+
+
+@pytest.mark.parametrize(("before", "behind"), [(0, 1), (1, 0), (2, 2), (0, 5), (3, 1)])
+def test_a_block_of_padding_alone_holds_zeros(before: int, behind: int) -> None:
+    nodes = blocks((1 + before + behind), before, behind)
+    x = np.arange(1, 7, dtype=np.float32).reshape(3, 1, 2)
+    expected = np.zeros((1 + before + behind, 3, 1, 2), np.float32)
+    expected[before] = x
+    np.testing.assert_array_equal(on_an_island(nodes, x), expected.reshape(-1, 1, 2))
+
+
+def test_a_dimension_that_is_not_one_is_not_dropped() -> None:
+    attrs: dict[str, AttrValue] = {"T": FLOAT, "squeeze_dims": (1,)}
+    nodes = [Node("y", "Squeeze", (Value("x"),), (), attrs, (FLOAT,))]
+    assert on_an_island(nodes, ROWS[:, :1]).shape == (2,)
+    with pytest.raises(InvalidArgument, match="expected a dimension of 1, got 3"):
+        on_an_island(nodes, ROWS)
+
+
+def test_a_tensor_is_taken_apart_into_as_many_as_it_holds() -> None:
+    attrs: dict[str, AttrValue] = {"T": FLOAT, "num": 1, "axis": 0}
+    first = Node("z", "Unpack", (Value("x"),), (), attrs, (FLOAT,))
+    steps = [ints("b", 0), ints("e", 2), ints("s", 1)]
+    masks = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+    inputs = (Value("z"), *(Value(n.name) for n in steps))
+    whole: dict[str, AttrValue] = {"T": FLOAT, "Index": INT32, **dict.fromkeys(masks, 0)}
+    nodes = [first, *steps, Node("y", "StridedSlice", inputs, (), whole, (FLOAT,))]
+    np.testing.assert_array_equal(on_an_island(nodes, ROWS[:1]), ROWS[0, :2])
+    with pytest.raises(InvalidArgument, match="Input shape axis 0 must equal 1"):
+        on_an_island(nodes, ROWS)
+
+
+def test_a_constant_shape_is_not_changed_to_fit() -> None:
+    attrs: dict[str, AttrValue] = {"T": FLOAT, "Tshape": INT32}
+    shaped = Node("y", "Reshape", (Value("x"), Value("sizes")), (), attrs, (FLOAT,))
+    nodes = [ints("sizes", 6), shaped]
+    assert on_an_island(nodes, ROWS).shape == (6,)
+    with pytest.raises(InvalidArgument, match="a tensor with 3 values, but the requested"):
+        on_an_island(nodes, ROWS[:1])
+
+
 def enlarge(
     padding: bytes, around: Sequence[int], dilation: int, given: tuple[int, int]
 ) -> tuple[int, ...]:

@@ -49,6 +49,8 @@ VALUE = fixed("value", 1.0)
 MATRIX = fixed("matrix", [[1.0, 2.0]])
 VECTORS = [fixed("begin", [0, 1]), fixed("end", [0, 2]), fixed("steps", [1, 1])]
 FLAT = node("Reshape", [X, SIZES], "flat")
+PERM = fixed("perm", [1, 0])
+TURNED = node("Transpose", [X, PERM], "turned")
 
 
 Case = tuple[str, Sequence[Node], dict[str, Any]]
@@ -66,6 +68,9 @@ HELD: list[Case] = [
     ("StridedSlice", [X, NUMBERS, *VECTORS[1:]], {"begin_mask": 1}),
     ("ArgMax", [X, ZERO], {}),
     ("Squeeze", [X], {"squeeze_dims": (0,)}),
+    ("Transpose", [X, fixed("perm", [1, 0])], {}),
+    ("SpaceToBatchND", [X, fixed("block", [2]), fixed("pads", [[0, 1]])], {}),
+    ("BatchToSpaceND", [X, fixed("block", [2]), fixed("crops", [[0, 1]])], {}),
     ("FloorMod", [ROWS, TWO], {"T": INT32}),
 ]
 NOT_HELD: list[Case] = [
@@ -93,13 +98,24 @@ NOT_HELD: list[Case] = [
     ("ArgMax", [X, NUMBERS], {}),
     ("Slice", [X, *VECTORS[:2]], {}),
     ("Squeeze", [X], {"squeeze_dims": ()}),
+    ("StridedSlice", [X, *VECTORS[:2], fixed("back", [1, -1])], {}),
+    ("StridedSlice", [X, *VECTORS[:2], NUMBERS], {}),
+    ("GatherV2", [X, fixed("indices", [[0], [1]]), ZERO], {}),
+    ("GatherV2", [X, fixed("indices", np.zeros(0, np.int32)), ZERO], {}),
+    ("Pad", [X, fixed("pads", np.zeros((0, 2), np.int32))], {}),
+    ("Tile", [MATRIX, fixed("times", [0, 1])], {}),
+    ("Transpose", [X, fixed("perm", np.zeros(0, np.int32))], {}),
+    ("SpaceToBatchND", [X, NUMBERS, fixed("pads", [[0, 1]])], {}),
+    ("SpaceToBatchND", [X, fixed("block", [2]), NUMBERS], {}),
+    ("SpaceToBatchND", [X, fixed("block", [2]), fixed("pads", [[0, -1]])], {}),
+    ("SpaceToBatchND", [TURNED, fixed("block", [2]), fixed("pads", [[0, 1]])], {}),
     ("ReverseV2", [X, fixed("axes", [0])], {"T": INT32}),
 ]
 
 
 def eligible(op: str, inputs: Sequence[Node], attrs: dict[str, Any]) -> bool:
     chosen = node(op, inputs, **attrs)
-    around = (X, NUMBERS, SHAPE, TWO, SIZES, ASKED, ROWS, *ENTRIES, *inputs, chosen)
+    around = (X, NUMBERS, SHAPE, TWO, SIZES, ASKED, ROWS, PERM, *ENTRIES, *inputs, chosen)
     return OpenVinoBackend().eligible(chosen, {n.name: n for n in around})
 
 

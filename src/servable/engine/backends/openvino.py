@@ -148,15 +148,14 @@ class _IslandKernel:
         self._fallback = island.fallback
         self._lock = threading.Lock()
         self._source = Source(island.function)
-        self._by_shape: dict[Shapes, _Compiled | None] = {}
-        self._by_rank: dict[tuple[int, ...], _Ranked | None] = {}
-        self._main: _Compiled | None = None
+        self._by_shape: dict[Shapes, Requests | None] = {}
+        self._by_rank: dict[tuple[int, ...], _Converted | None] = {}
+        self._main: _Converted | None = None
         # Converted now, whatever is known, so that a refusal shows while the model loads.
-        model = self._source.convert([None if s is None else len(s) for s in island.shapes])
+        model = self._source.convert(island.shapes)
         if all(shape is not None for shape in island.shapes):
-            ranked = _Ranked(backend, model)
-            self._by_rank[tuple(len(shape or ()) for shape in island.shapes)] = ranked
-            self._main = ranked.specialise(tuple(_partial(shape) for shape in island.shapes))
+            self._main = _Converted(backend, model, island.shapes)
+            self._main.compile()
 
     def __call__(self, *arrays: Array) -> Sequence[Array]:
         compiled = self._for_shapes(tuple(a.shape for a in arrays))
@@ -169,7 +168,7 @@ class _IslandKernel:
             log.debug("island failed on %s: %s", [a.shape for a in arrays], error)
             return self._fallback(*arrays)  # type: ignore[no-any-return]  # a list of arrays
 
-    def _for_shapes(self, shapes: Shapes) -> _Compiled | None:
+    def _for_shapes(self, shapes: Shapes) -> Requests | None:
         """What computes inputs of these shapes; None if the island refuses them.
 
         Compiled with unknown sizes, some of OpenVINO's kernels trust the sizes they
@@ -186,41 +185,52 @@ class _IslandKernel:
             self._by_shape[shapes] = compiled = self._checked(shapes)
             return compiled
 
-    def _checked(self, shapes: Shapes) -> _Compiled | None:
-        ranked = self._for_ranks(tuple(map(len, shapes)))
-        if ranked is None or not ranked.takes(shapes):
+    def _checked(self, shapes: Shapes) -> Requests | None:
+        # Some of OpenVINO's shape inference divides by sizes.
+        if any(0 in shape for shape in shapes):
             return None
-        if self._main is not None and self._main.takes(shapes):
-            return self._main
-        return ranked.general()
+        converted = self._main
+        if converted is None or not converted.is_for(shapes):
+            converted = self._for_ranks(tuple(map(len, shapes)))
+        if converted is None or not converted.takes(shapes):
+            return None
+        return converted.compiled()
 
-    def _for_ranks(self, ranks: tuple[int, ...]) -> _Ranked | None:
+    def _for_ranks(self, ranks: tuple[int, ...]) -> _Converted | None:
         if ranks not in self._by_rank:
             if len(self._by_rank) >= MOST_RANKS:
                 return None
+            open_sizes = tuple((None,) * rank for rank in ranks)
             try:
-                self._by_rank[ranks] = _Ranked(self._backend, self._source.convert(ranks))
+                model = self._source.convert(open_sizes)
+                self._by_rank[ranks] = _Converted(self._backend, model, open_sizes)
             except IslandRefused as refusal:
                 log.debug("island refused for ranks %s: %s", ranks, refusal)
                 self._by_rank[ranks] = None
         return self._by_rank[ranks]
 
 
-class _Ranked:
-    """An island converted for inputs of certain ranks. Used by one thread at a time."""
+class _Converted:
+    """An island converted for inputs of certain shapes. Used by one thread at a time."""
 
-    def __init__(self, backend: OpenVinoBackend, model: ov.Model) -> None:
+    def __init__(self, backend: OpenVinoBackend, model: ov.Model, known: Sequence[Shape]) -> None:
         self._backend = backend
         self._model = model
         self._probe = _clone(model)
-        self._general: _Compiled | None = None
+        self._known = tuple(map(_partial, known))
+        self._compiled: Requests | None = None
         self._tried = False
+
+    def is_for(self, shapes: Shapes) -> bool:
+        """Whether these shapes are among those that it was converted for."""
+        return all(
+            len(given) == len(wanted)
+            and all(w in (-1, g) for g, w in zip(given, wanted, strict=True))
+            for given, wanted in zip(shapes, self._known, strict=True)
+        )
 
     def takes(self, shapes: Shapes) -> bool:
         """Whether the model takes inputs of these shapes, as TensorFlow would."""
-        # Some of OpenVINO's shape inference divides by sizes.
-        if any(0 in shape for shape in shapes):
-            return False
         try:
             _reshape(self._probe, shapes)
         except IslandRefused as refusal:
@@ -228,29 +238,28 @@ class _Ranked:
             return False
         return sizes_fit(self._probe)
 
-    def general(self) -> _Compiled | None:
-        """The island compiled for inputs of any sizes; None if it is refused."""
+    def compiled(self) -> Requests | None:
+        """The island compiled for all shapes that it was converted for; None if it is refused."""
         if not self._tried:
-            self._tried = True
-            ranks = [len(p.get_partial_shape()) for p in arguments(self._model)]
             try:
-                self._general = self.specialise(tuple((-1,) * rank for rank in ranks))
+                self.compile()
             except IslandRefused as refusal:
-                log.debug("island refused for ranks %s: %s", ranks, refusal)
-        return self._general
+                log.debug("island refused for shapes %s: %s", self._known, refusal)
+        return self._compiled
 
-    def specialise(self, shapes: Shapes) -> _Compiled:
-        """Compile for these shapes; -1 stands for any size.
+    def compile(self) -> None:
+        """Compile it.
 
         Raises:
-            IslandRefused: they do not fit the model.
+            IslandRefused: it can not be.
         """
+        self._tried = True
         model = _clone(self._model)
-        _reshape(model, shapes)
+        _reshape(model, self._known)
         if not all_hold_something(model):
             # Compiling one that is sure to hold nothing may end the process.
             raise IslandRefused("a tensor has no elements")
-        return _Compiled(self._backend.compile_model(model), shapes)
+        self._compiled = Requests(self._backend.compile_model(model))
 
 
 def _clone(model: ov.Model) -> ov.Model:
@@ -281,22 +290,6 @@ def _reshape(model: ov.Model, shapes: Shapes) -> None:
         model.validate_nodes_and_infer_types()
     except RuntimeError as error:
         raise IslandRefused(str(error)) from error
-
-
-class _Compiled:
-    """An island compiled for some shapes."""
-
-    def __init__(self, model: ov.CompiledModel, shapes: Shapes) -> None:
-        self._shapes = shapes
-        self.run = Requests(model).run
-
-    def takes(self, shapes: Shapes) -> bool:
-        """Whether inputs of these shapes fit what it was compiled for."""
-        return all(
-            len(given) == len(wanted)
-            and all(w in (-1, g) for g, w in zip(given, wanted, strict=True))
-            for given, wanted in zip(shapes, self._shapes, strict=True)
-        )
 
 
 def _finite(array: Array) -> bool:

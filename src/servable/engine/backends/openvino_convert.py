@@ -24,7 +24,7 @@ _SHARED_BYTES = 1024
 
 
 class Source:
-    """An island, ready to be converted for inputs of certain ranks.
+    """An island, ready to be converted for inputs of certain shapes.
 
     The frontend lays images out anew for OpenVINO's kernels. Where it does not know the
     rank of what they come from, it may forget to turn the result back, so a model that
@@ -69,16 +69,16 @@ class Source:
             attrs = {"T": dtype}
             self._nodes.append(Node(f"result_{index}", "Identity", source, (), attrs, (dtype,)))
 
-    def convert(self, ranks: Sequence[int | None]) -> ov.Model:
+    def convert(self, shapes: Sequence[Shape]) -> ov.Model:
         """The island as a model.
 
         Args:
-            ranks: of each argument; None where it is not known.
+            shapes: what is known of each argument's.
 
         Raises:
             IslandRefused: the frontend does not take it.
         """
-        model = self._read(ranks)
+        model = self._read(shapes)
         from openvino import opset13
 
         for parameter in model.get_parameters():
@@ -93,11 +93,11 @@ class Source:
             raise self._refusal(error) from error
         if len(model.outputs) != len(self._results):
             raise IslandRefused("results that are one and the same came back as one")
-        if None not in ranks and _turns_unknown_ranks(model):
+        if None not in shapes and _turns_unknown_ranks(model):
             raise IslandRefused("images of a rank that is not known")
         return model
 
-    def _read(self, ranks: Sequence[int | None]) -> ov.Model:
+    def _read(self, shapes: Sequence[Shape]) -> ov.Model:
         from openvino import frontend as ov_frontend
 
         # The frontend's own errors are not RuntimeErrors.
@@ -110,8 +110,8 @@ class Source:
             ov_frontend.OpValidationFailure,
         )
         args = [
-            _placeholder(name, dtype, None if rank is None else (None,) * rank)
-            for (name, dtype), rank in zip(self._args, ranks, strict=True)
+            _placeholder(name, dtype, shape)
+            for (name, dtype), shape in zip(self._args, shapes, strict=True)
         ]
         frontend = ov_frontend.FrontEndManager().load_by_framework("tf")
         with tempfile.TemporaryDirectory(prefix="servable-") as folder:

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import openvino as ov
 
+log = logging.getLogger(__name__)
+
 
 def sizes_fit(model: ov.Model) -> bool:
     """Whether TensorFlow would take the sizes that a model's tensors have got."""
-    checks = (images_fit, indices_fit, dropped_sizes_are_one, all_hold_something)
+    if any(node.get_type_name() == "SpaceToBatch" for node in model.get_ops()):
+        # Its blocks are computed from ranks, and what comes out of it has open sizes.
+        try:
+            model = _folded(model)
+        except RuntimeError as error:
+            log.debug("constants that can not be folded: %s", error)
+            return False
+    checks = (images_fit, blocks_fit, indices_fit, dropped_sizes_are_one, all_hold_something)
     return all(fits(model) for fits in checks)
+
+
+def _folded(model: ov.Model) -> ov.Model:
+    """A copy in which everything is a constant that follows from the sizes."""
+    from openvino.passes import ConstantFolding, Manager
+
+    copy = model.clone()
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(copy)
+    copy.validate_nodes_and_infer_types()
+    return copy
 
 
 def images_fit(model: ov.Model) -> bool:
@@ -26,6 +48,26 @@ def images_fit(model: ov.Model) -> bool:
         _fits(node)
         for node in model.get_ops()
         if node.get_type_name() == "ConvolutionBackpropData" and len(node.inputs()) > 2
+    )
+
+
+def blocks_fit(model: ov.Model) -> bool:
+    """Whether no batch that blocks of space become consists of padding behind alone.
+
+    Into such a one OpenVINO puts what lies behind the input in memory.
+    """
+    return all(_fills(node) for node in model.get_ops() if node.get_type_name() == "SpaceToBatch")
+
+
+def _fills(node: Any) -> bool:
+    shape = node.input(0).get_partial_shape()
+    block, before = _constant(node.input(1)), _constant(node.input(2))
+    if block is None or shape.is_dynamic or len(shape) != len(block):
+        return False
+    before = before or [0] * len(block)
+    return all(
+        size.get_length() + front >= step
+        for size, step, front in zip(shape, block, before, strict=True)
     )
 
 
