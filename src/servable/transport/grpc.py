@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
@@ -16,12 +16,9 @@ import grpc
 
 from servable.contracts import ModelProvider
 from servable.errors import DeadlineExceeded, FailedPrecondition, ServableError
-from servable.handlers.metadata import get_metadata
-from servable.handlers.predict import PredictCall, predict
-from servable.handlers.status import get_status
 from servable.transport.failures import unforeseen
+from servable.transport.grpc_services import SERVICES, Answer
 from servable.transport.ports import listen
-from servable.wire import metadata_proto, predict_proto, status_proto
 from servable.wire.status import ascii_line, grpc_message
 
 log = logging.getLogger(__name__)
@@ -37,8 +34,6 @@ _OPTIONS = (
     # With port reuse two servers would share a port and take turns answering.
     ("grpc.so_reuseport", 0),
 )
-
-Answer = Callable[[ModelProvider, bytes], bytes]
 
 
 class GrpcServer:
@@ -69,7 +64,7 @@ class GrpcServer:
             FailedPrecondition: the port is taken.
             PermissionDenied, InvalidArgument: it may not or can not be opened.
         """
-        for service, methods in _SERVICES.items():
+        for service, methods in SERVICES.items():
             handlers = {
                 method: grpc.unary_unary_rpc_method_handler(_answering(answer, self._models))
                 for method, answer in methods.items()
@@ -90,29 +85,6 @@ class GrpcServer:
         """Refuse new requests, and return when the running ones are answered or time is up."""
         self._server.stop(grace_seconds).wait()
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _predict(models: ModelProvider, data: bytes) -> bytes:
-    answer = predict(models, PredictCall(*predict_proto.read_request(data)))
-    return predict_proto.write_response(
-        answer.id, answer.signature_name, answer.signature, answer.outputs
-    )
-
-
-def _metadata(models: ModelProvider, data: bytes) -> bytes:
-    spec, fields = metadata_proto.read_request(data)
-    answer = get_metadata(models, spec, fields)
-    return metadata_proto.write_response(answer.id, answer.signatures)
-
-
-def _status(models: ModelProvider, data: bytes) -> bytes:
-    return status_proto.write_response(get_status(models, status_proto.read_request(data)))
-
-
-_SERVICES: Mapping[str, Mapping[str, Answer]] = {
-    "tensorflow.serving.PredictionService": {"Predict": _predict, "GetModelMetadata": _metadata},
-    "tensorflow.serving.ModelService": {"GetModelStatus": _status},
-}
 
 
 def _answering(
