@@ -1,6 +1,6 @@
-"""Write docs/ops.md from the register of ops.
+"""Write docs/ops.md from the register of ops, and docs/compat.md from those of flags and others.
 
-Run it after adding an op; `--check` writes nothing and fails if the page would change.
+Run it after adding to one of them; `--check` writes nothing and fails if a page would change.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import compat_page
+
 from servable.graph import schema
 from servable.ops.registry import Island, Op, registered
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "ops.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 HEAD = """# Ops
 
@@ -62,10 +64,14 @@ def _row(name: str, op: Op) -> str:
 
 
 def main() -> int:
-    """Write the page, or with `--check` compare it."""
+    """Write the pages, or with `--check` compare them."""
+    pages = {DOCS / "ops.md": page(), DOCS / "compat.md": compat_page.page()}
     if sys.argv[1:] == ["--check"]:
-        return int(not PAGE.exists() or PAGE.read_text() != page())
-    PAGE.write_text(page())
+        return int(
+            any(not path.exists() or path.read_text() != text for path, text in pages.items())
+        )
+    for path, text in pages.items():
+        path.write_text(text)
     return 0
 
 

@@ -25,8 +25,10 @@ OUT = Path(__file__).resolve().parent.parent / "src/servable/graph/opdefs.json"
 
 # Families that no serving graph is made of, or that reach outside the process.
 LEFT_OUT = re.compile(
-    r"^_|Xla|XLA|TPU|Tpu|Dataset|Collective|Nccl|Cudnn|Barrier|Queue|Reader|RPC|Rpc|Ragged.*Grad"
+    r"^_|XLA|TPU|Tpu|Dataset|Collective|Nccl|Cudnn|(?<!Optimization)Barrier|Queue|Reader|RPC|Rpc|Ragged.*Grad"
     r"|Experimental|Summary|Checkpoint$|Sdca|Boosted|Mkl|Debug|Iterator|Delegate|Accumulator"
+    r"|Xla(AllReduce|Cluster|ConcatND|CustomCall|Dequantize|Host|If|Launch|Recv|ReduceScatter|Send)"
+    r"|Xla(Set|Remove|Sparse|SplitND|While)"
     r"|Collate|Fusion|Sendrecv|Send$|Recv$|Kmeans|Distributed|Gpu|Cuda|Infeed|Outfeed|Stitch.*V3"
 )
 

@@ -193,8 +193,35 @@ class ModelProvider(Protocol):
         Takes no lock. Raises NotFound with the peer's text if there is none.
         """
 
+    def labels(self, name: str) -> Mapping[str, int]:
+        """Label -> version, at this moment; {} for a model without labels. Takes no lock."""
+
     def status(self, name: str, version: int | None = None) -> Sequence[VersionStatus]:
         """Every version ever managed under this name, highest first; [] if none."""
 
     def names(self) -> Sequence[str]:
         """Every name ever managed, ascending: what `status` has something to say about."""
+
+
+@runtime_checkable
+class ModelRepository(Protocol):
+    """Models that clients may load and unload by name.
+
+    A provider has these methods only where the server permits it. Both may block, and
+    calls may come from many threads at once.
+    """
+
+    def load_model(self, name: str) -> None:
+        """Load a model of the repository, or look for its newer versions; return when it is ready.
+
+        Raises:
+            NotFound: the repository has no such model.
+            ServableError: it could not be loaded.
+        """
+
+    def unload_model(self, name: str) -> None:
+        """Stop serving a model; return when no new request reaches it.
+
+        Raises:
+            NotFound: it is not served.
+        """

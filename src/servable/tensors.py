@@ -149,6 +149,8 @@ class Signature:
         defaults: alias -> value used when a request leaves the input out.
         stored: the serialized SignatureDef, for metadata answers; b"" if the
             signature was not read from a file.
+        features: what the model reads from the tf.Examples that it is fed, by name, each
+            with the shape of one example; empty where nobody looked. Only hints use it.
     """
 
     inputs: Mapping[str, TensorSpec]
@@ -156,6 +158,7 @@ class Signature:
     method_name: str = "tensorflow/serving/predict"
     defaults: Mapping[str, Array] = field(default_factory=dict)
     stored: bytes = b""
+    features: Mapping[str, TensorSpec] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         sides = (

@@ -26,7 +26,7 @@ from servable.graph.exporter import export_graph
 from servable.graph.importer import import_graph, parse_tensor_name
 from servable.graph.ir import Function, FunctionRef, Node
 from servable.graph.passes import expand, reduce
-from servable.ops.registry import Body, Environment
+from servable.ops.registry import Body, Environment, Kernel
 from servable.ops.resources import Resources
 from servable.pb import framework_pb2
 from servable.tensors import Array, Shape, from_enum
@@ -65,6 +65,8 @@ def _array(record: Mapping[str, Any]) -> Array:
 class EagerBackend(OpenVinoBackend):
     """Takes whatever it may take, however small, and never turns to the host."""
 
+    least_steps = 1
+
     def __init__(self) -> None:
         super().__init__()
         self.islands = 0
@@ -76,6 +78,11 @@ class EagerBackend(OpenVinoBackend):
     def compile(self, island: Any) -> Any:
         self.islands += 1
         return super().compile(island)
+
+    def alone(self, node: Node, nodes: Mapping[str, Node], host: Kernel) -> Kernel | None:
+        kernel = super().alone(node, nodes, host)
+        self.islands += kernel is not None
+        return kernel
 
 
 class Program:

@@ -15,6 +15,12 @@ from servable.pb import framework_pb2
 
 RECORDED = Path(__file__).parent / "recorded"
 
+_BACKWARDS = (
+    *("AvgPool3DGrad", "AvgPoolGrad", "MaxPool3DGrad", "MaxPoolGrad"),
+    *("Conv2DBackpropFilter", "Conv3DBackpropFilterV2"),
+    *("DepthwiseConv2dNativeBackpropFilter", "DepthwiseConv2dNativeBackpropInput"),
+)
+
 # Attributes of which only one value can be recorded, and why.
 ONE_VALUE: Mapping[tuple[str, str], str] = {
     ("DepthToSpace", "data_format"): "NHWC alone runs on the CPU; tests/unit/ops/test_arrays.py",
@@ -26,6 +32,8 @@ ONE_VALUE: Mapping[tuple[str, str], str] = {
     ("SampleDistortedBoundingBoxV2", "max_attempts"): "a bound on tries that no recording reaches",
     ("SampleDistortedBoundingBoxV2", "use_image_if_no_bounding_boxes"): "True alone is recorded",
     ("SpaceToDepth", "data_format"): "NHWC alone runs on the CPU; tests/unit/ops/test_arrays.py",
+    **{(op, "data_format"): "tests/unit/ops/test_gradients.py" for op in _BACKWARDS},
+    **{(op, "dilations"): "1 alone runs on the CPU" for op in _BACKWARDS if "Conv" in op},
 }
 
 # Ops that can not be recorded alone, and what tests them instead.
@@ -34,6 +42,7 @@ ELSEWHERE: Mapping[str, str] = {
     "_GRU": "made by a pass; the loops in spec/recurrent.py",
     "_LSTM": "made by a pass; the loops in spec/recurrent.py",
     "NonDeterministicInts": "random; tests/unit/ops/test_random.py",
+    "_RNN": "made by a pass; the loops in spec/recurrent.py",
     "Placeholder": "fed in every case",
     "NoOp": "waited for in spec/state.py",
     "RestoreV2": "tests/unit/servables: every model with variables",

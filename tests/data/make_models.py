@@ -12,6 +12,9 @@ Models:
                       legacy init op, classify, regress and predict signatures
     tf1_partitioned   TF1 graph: partitioned variables, two shards, three MetaGraphs
     tf1_stateless     TF1 graph without variables, as text (saved_model.pbtxt)
+    tf1_inference     TF1 graph: half plus two and half plus three of serialized tf.Examples
+                      and of plain floats, with classify, regress and predict signatures
+    tf2_inference     TF2 module: labels and scores of tf.Examples with several features
 """
 
 from __future__ import annotations
@@ -237,6 +240,72 @@ def tf1_stateless(out: Path) -> None:
         builder.save(as_text=True)
 
 
+def tf1_inference(out: Path) -> None:
+    with tf.Graph().as_default(), v1.Session() as session:
+        a, b, c = (
+            v1.get_variable(name, initializer=value, use_resource=True)
+            for name, value in (("a", 0.5), ("b", 2.0), ("c", 3.0))
+        )
+        examples = v1.placeholder(tf.string, [None], name="tf_example")
+        feature = tf.io.FixedLenFeature([1], tf.float32)
+        optional = tf.io.FixedLenFeature([1], tf.float32, default_value=[0.0])
+        parsed = v1.io.parse_example(examples, {"x": feature, "x2": optional})
+        x = tf.identity(parsed["x"], name="x")
+        x2 = tf.identity(parsed["x2"], name="x2")
+        y = tf.add(a * x, b, name="y")
+        y2 = tf.add(a * x, c, name="y2")
+        y3 = tf.add(a * x2, c, name="y3")
+        session.run(v1.global_variables_initializer())
+        builder = v1.saved_model.Builder(str(out))
+        builder.add_meta_graph_and_variables(
+            session,
+            ["serve"],
+            signature_def_map={
+                "serving_default": _signature({"x": x}, {"y": y}, "predict"),
+                "regress_x_to_y": _signature({"inputs": examples}, {"outputs": y}, "regress"),
+                "regress_x_to_y2": _signature({"inputs": examples}, {"outputs": y2}, "regress"),
+                "regress_x2_to_y3": _signature({"inputs": x2}, {"outputs": y3}, "regress"),
+                "classify_x_to_y": _signature({"inputs": examples}, {"scores": y}, "classify"),
+                "classify_x2_to_y3": _signature({"inputs": x2}, {"scores": y3}, "classify"),
+            },
+        )
+        builder.save()
+
+
+class Inference(tf.Module):
+    """Reads names, ratings and an age from tf.Examples, as exporters for TF2 do."""
+
+    FEATURES: ClassVar = {
+        "names": tf.io.FixedLenFeature([2], tf.string),
+        "ratings": tf.io.FixedLenFeature([2], tf.float32),
+        "age": tf.io.FixedLenFeature([1], tf.int64, default_value=[7]),
+    }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(inputs, self.FEATURES)
+        return {"classes": parsed["names"], "scores": parsed["ratings"]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def labels(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"classes": tf.io.parse_example(inputs, self.FEATURES)["names"]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def regress(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        age = tf.io.parse_example(inputs, self.FEATURES)["age"]
+        return {"outputs": tf.reshape(tf.cast(age, tf.float32) / 2.0, [-1])}
+
+
+def tf2_inference(out: Path) -> None:
+    module = Inference()
+    signatures = {
+        "serving_default": module.classify,
+        "labels": module.labels,
+        "regress": module.regress,
+    }
+    tf.saved_model.save(module, str(out), signatures=signatures)
+
+
 def _tidy(model: Path) -> None:
     """Drop what is random, and write maps in a fixed order."""
     (model / "fingerprint.pb").unlink(missing_ok=True)
@@ -274,7 +343,15 @@ def main() -> None:
     uuid.uuid4 = lambda: uuid.UUID(int=next(counter))  # type: ignore[assignment]  # a stand-in
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)  # assets are named relative to it, so that no path of a machine is recorded
-        for make in (tf2_dtypes, tf2_mlp, tf1_half_plus_two, tf1_partitioned, tf1_stateless):
+        for make in (
+            tf2_dtypes,
+            tf2_mlp,
+            tf1_half_plus_two,
+            tf1_partitioned,
+            tf1_stateless,
+            tf1_inference,
+            tf2_inference,
+        ):
             model = MODELS / make.__name__
             shutil.rmtree(model, ignore_errors=True)
             make(model)

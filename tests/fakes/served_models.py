@@ -71,6 +71,7 @@ class FakeModels:
     def __init__(self, models: Mapping[str, Mapping[int, Servable]]) -> None:
         self.models = models
         self.handles: list[FakeHandle] = []
+        self.given: dict[str, dict[str, int]] = {}
         self.statuses = {
             name: [FakeStatus(ServableId(name, v)) for v in sorted(versions, reverse=True)]
             for name, versions in models.items()
@@ -84,6 +85,9 @@ class FakeModels:
             raise NotFound(f"Servable not found for request: {wanted}")
         self.handles.append(FakeHandle(ServableId(name, found), versions[found]))
         return self.handles[-1]
+
+    def labels(self, name: str) -> Mapping[str, int]:
+        return self.given.get(name, {})
 
     def status(self, name: str, version: int | None = None) -> Sequence[FakeStatus]:
         return [s for s in self.statuses.get(name, []) if version in (None, s.id.version)]

@@ -17,6 +17,7 @@ from servable import varint
 from servable.pb import bundle_pb2, saved_model_pb2
 from servable.savedmodel import errors, index, model_file, slices
 from servable.savedmodel.checksum import crc32c, mask
+from servable.savedmodel.functions import loading_order, offered
 from servable.savedmodel.reader import read
 from servable.savedmodel.table import MAGIC
 from servable.savedmodel.variables import Variables
@@ -233,6 +234,39 @@ FLOATS = b"\0\0\x80\x3f" * 2
 TWO_STRINGS = length_checksum(1, 2)
 DEEP = b"meta_graphs{graph_def{node{" + b"attr{value{func{" * 50_000
 
+
+def one_function(described: str = "") -> str:
+    """A root with one function, and what the object graph says of that."""
+    return f"""object_graph_def {{
+      nodes {{ children {{ node_id: 1 local_name: "f" }} }}
+      nodes {{ function {{ concrete_functions: "g" }} }} {described} }}"""
+
+
+def arguments(signature: str) -> str:
+    return one_function(f"""concrete_functions {{ key: "g" value {{
+        canonicalized_input_signature {{ {signature} }} }} }}""")
+
+
+def functions_of(text: str) -> Callable[[Path], object]:
+    def act(folder: Path) -> object:
+        del folder
+        meta_graph = saved_model_pb2.MetaGraphDef()
+        meta_graph.ParseFromString(message(saved_model_pb2.MetaGraphDef, text))
+        return offered(meta_graph)
+
+    return act
+
+
+def calling_in_a_circle(folder: Path) -> object:
+    del folder
+    meta_graph = saved_model_pb2.MetaGraphDef()
+    for name, other in ("ab", "ba"):
+        function = meta_graph.graph_def.library.function.add()
+        function.signature.name = name
+        function.node_def.add(name="call", op=other)
+    return loading_order(meta_graph.graph_def.library)
+
+
 CASES: list[tuple[str, type[errors.SavedModelError], Callable[[Path], object]]] = [
     ("no model file", errors.NotASavedModel, read),
     ("a session bundle", errors.SessionBundleRemoved, file("export.meta", b"")),
@@ -257,6 +291,17 @@ CASES: list[tuple[str, type[errors.SavedModelError], Callable[[Path], object]]] 
     ("two init ops", errors.InitOpInvalid,
      model('collection_def { key: "legacy_init_op" value { '
            'node_list { value: "a" value: "b" } } }')),
+    ("a child that is not in the object graph", errors.ObjectGraphInvalid,
+     functions_of("object_graph_def { nodes { children { node_id: 7 } } }")),
+    ("a function that is not described", errors.ObjectGraphInvalid,
+     functions_of(one_function())),
+    ("arguments that are no pair", errors.StructureInvalid,
+     functions_of(arguments("tuple_value { }"))),
+    ("a structure of nothing", errors.StructureInvalid,
+     functions_of(arguments(""))),
+    ("a named tuple with code for a name", errors.StructureInvalid,
+     functions_of(arguments('named_tuple_value { name: "a b" }'))),
+    ("functions that call each other", errors.FunctionsUnordered, calling_in_a_circle),
     ("a negative size in a signature", errors.SignatureInvalid,
      model('signature_def { key: "s" value { inputs { key: "x" value { '
            "tensor_shape { dim { size: -2 } } } } } }")),

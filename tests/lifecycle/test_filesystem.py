@@ -278,3 +278,27 @@ def test_a_static_source_names_its_version_once(desk: Desk) -> None:
     source.start()
     source.stop()
     assert desk.target.lists == [("m", ["folder"])]
+
+
+def test_models_that_come_in_quick_succession_do_not_put_off_the_others(desk: Desk) -> None:
+    desk.put("1")
+    desk.open(desk.model(All()), poll_seconds=0.02)
+    desk.source.start()
+    assert desk.target.heard.acquire(timeout=PATIENCE)
+    desk.put("2")
+
+    number = 0
+    while ("m", ["1", "2"]) not in desk.target.lists:
+        number += 1
+        assert number < 100_000
+        desk.source.watch([desk.model(All()), WatchedModel(f"other{number}", desk.root)])
+    desk.source.stop()
+
+
+def test_a_static_version_can_be_withdrawn(desk: Desk) -> None:
+    source = StaticSource("m", 7, desk.root / "folder")
+    source.connect(desk.target)
+    source.start()
+    source.withdraw()
+
+    assert desk.target.lists == [("m", ["folder"]), ("m", [])]

@@ -32,6 +32,8 @@ LIGHT = [entry for entry in MODELS if not entry.heavy]
 class EagerBackend(OpenVinoBackend):
     """Takes whatever it may take, however small."""
 
+    least_steps = 1
+
     def worth(self, nodes: Collection[Node], constants: Mapping[str, Node]) -> bool:
         del constants
         return bool(nodes)

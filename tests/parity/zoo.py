@@ -185,7 +185,7 @@ def _answer(session: Any, meta_graph: Any, call: Call) -> Answer:
 
 def _array(value: Any) -> Array:
     if isinstance(value, bytes):  # what a session returns for a scalar string
-        return strings([value]).reshape(())
+        return np.array(value, object)  # a dtype of bytes would lose zeros at the end
     return np.asarray(value)
 
 

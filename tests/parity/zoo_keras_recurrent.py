@@ -79,6 +79,31 @@ def keras_masking(folder):
 
 
 @model()
+def keras_masked_states(folder):
+    """Masks from either side, initial states, final states, and the other form of a GRU."""
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    start = keras.Input((4,), name="start")
+    embedded = L.Embedding(20, 6, mask_zero=True)(tokens)
+    lstm = L.LSTM(4, return_state=True)(embedded, initial_state=[start, start])
+    back = L.LSTM(4, go_backwards=True, return_sequences=True, return_state=True)(embedded)
+    gru = L.GRU(4, reset_after=False, return_sequences=True, return_state=True)(embedded)
+    simple = L.SimpleRNN(4, activation="relu", return_state=True)(embedded)
+    named = {"lstm": lstm, "back": back, "gru": gru, "simple": simple}
+    outputs = {f"{name}_{i}": value for name, made in named.items() for i, value in enumerate(made)}
+
+    def batch(rows, length, side):
+        ids = integers(19, rows, length) + 1
+        for row in range(rows):
+            ids[row, : 3 * row] = 0
+        if side == "behind":
+            ids = np.ascontiguousarray(ids[:, ::-1])
+        return {"tokens": ids, "start": normal(rows, 4)}
+
+    batches = [batch(1, 12, "behind"), batch(4, 12, "behind"), batch(5, 11, "in_front")]
+    return keras_model(folder, [tokens, start], outputs, *batches)
+
+
+@model()
 def keras_time_distributed(folder):
     x = keras.Input((4, 8, 8, 3), name="x")
     frames = L.TimeDistributed(L.Conv2D(4, 3, activation="relu"))(x)

@@ -11,10 +11,19 @@ import os
 import click
 
 from servable import __version__
+from servable.cli.asking import metadata, reload, status
+from servable.cli.checkpoint import checkpoint
+from servable.cli.classify import classify, regress
 from servable.cli.demo import demo
 from servable.cli.doctor import doctor
+from servable.cli.edit import edit
+from servable.cli.model_server import model_server
 from servable.cli.predict import predict
+from servable.cli.run import run
+from servable.cli.scan import scan
 from servable.cli.serve import serve
+from servable.cli.show import show
+from servable.cli.warmup import warmup
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -38,5 +47,22 @@ def main() -> None:
         os.environ.setdefault(name, "1")
 
 
-for _verb in (serve, demo, doctor, predict):
+for _verb in (
+    serve,
+    model_server,
+    demo,
+    doctor,
+    predict,
+    classify,
+    regress,
+    status,
+    metadata,
+    reload,
+    warmup,
+    show,
+    run,
+    scan,
+    edit,
+    checkpoint,
+):
     main.add_command(_verb)

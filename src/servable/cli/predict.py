@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from servable.cli.connecting import Connection, as_json, connecting, versioned
 from servable.cli.failure import USAGE, Failure, reported
 
 if TYPE_CHECKING:
     from servable.client import Metadata
-    from servable.client.probe import Protocol
     from servable.tensors import Signature
 
 
 @click.command(short_help="Ask a server for one prediction.")
-@click.argument("address", metavar="HOST:PORT")
+@connecting
 @click.argument("model")
 @click.option(
     "--input",
@@ -26,32 +26,19 @@ if TYPE_CHECKING:
     help="JSON, a .npy or .json file, or an image; @FILE for any file. Repeat for each input; "
     "the alias may be left out if the model has one input.",
 )
-@click.option("--version", type=int, help="Version to ask; the newest by default.")
+@versioned
 @click.option("--signature", default="", help="Signature to run; serving_default by default.")
 @click.option("--output", "outputs", multiple=True, metavar="ALIAS", help="Output to print; all.")
-@click.option(
-    "--protocol",
-    type=click.Choice(["auto", "grpc", "rest"]),
-    default="auto",
-    show_default=True,
-    help="auto asks the port what it speaks.",
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=60.0,
-    show_default=True,
-    help="Seconds to wait for an answer.",
-)
+@as_json
 def predict(
-    address: str,
+    connection: Connection,
     model: str,
     inputs: tuple[str, ...],
     version: int | None,
+    label: str | None,
     signature: str,
     outputs: tuple[str, ...],
-    protocol: Protocol,
-    timeout: float,
+    as_json: bool,
 ) -> None:
     """Ask the server at HOST:PORT to run MODEL, and print the outputs as JSON.
 
@@ -71,19 +58,20 @@ def predict(
     """
     from servable.cli.inputs import tensors_for
     from servable.cli.json_out import plain, render
-    from servable.client import connect
-    from servable.client.probe import split_address
 
-    with reported(USAGE):
-        split_address(address)
-    with reported(), connect(address, protocol=protocol, timeout=timeout) as client:
-        metadata = client.metadata(model, version=version)
+    with reported(), connection.open() as client:
+        metadata = client.metadata(model, version=version, label=label)
         chosen = _signature(metadata, signature)
         with reported(USAGE):
             tensors = tensors_for(inputs, chosen)
             _check_outputs(outputs, chosen)
         answer = client.predict(
-            model, tensors, version=version, signature=signature, outputs=outputs
+            model,
+            tensors,
+            version=version,
+            label=label,
+            signature=signature,
+            outputs=outputs,
         )
     document = {
         "model": model,
@@ -92,7 +80,7 @@ def predict(
     }
     if answer.version is None:
         del document["version"]
-    click.echo(render(document, pretty=sys.stdout.isatty()))
+    click.echo(render(document, pretty=sys.stdout.isatty() and not as_json))
 
 
 def _signature(metadata: Metadata, name: str) -> Signature:

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from servable.cli.failure import USAGE, reported
+from servable.cli.failure import USAGE, Failure, reported
 from servable.cli.options import EVERYWHERE, Seconds, listening, reachable
+from servable.cli.serve_options import Tending, tending
 from servable.cli.signals import leave, stop_requested, wait_for
 
 if TYPE_CHECKING:
     from servable.servables.loaders import Engine
+    from servable.servables.settings import Precision
     from servable.server.assemble import Server
-    from servable.server.config import BareModel
+    from servable.server.config import Model
     from servable.server.observe import LogFormat
-    from servable.sources.filesystem import WatchedModel
 
 log = logging.getLogger("servable.serve")
 
 
 @click.command(short_help="Serve models over gRPC and REST.")
-@click.argument("models", nargs=-1, required=True, metavar="[NAME=]PATH...")
+@click.argument("models", nargs=-1, metavar="[NAME=]PATH...")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A model_config_list of TensorFlow Serving, for more models, policies of their own and "
+    "version labels. Read again at every --poll-seconds.",
+)
 @listening("0.0.0.0")
+@tending
 @click.option(
     "--versions",
     default="latest",
@@ -56,6 +67,44 @@ log = logging.getLogger("servable.serve")
     "installed, for models with an op that native lacks.",
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["f32", "bf16", "f16"]),
+    default="f32",
+    show_default=True,
+    help="What float32 arithmetic may be rounded to where the processor has it: faster, with "
+    "answers that differ in the third digit.",
+)
+@click.option(
+    "--compile-cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep what was compiled here for the next start; as large as the models.",
+)
+@click.option(
+    "--max-loop-steps",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="A loop in a model that runs longer is ended, and its request refused.",
+)
+@click.option(
+    "--grpc-socket", default="", metavar="PATH", help="Answer gRPC on this UNIX socket as well."
+)
+@click.option(
+    "--ssl-config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="An SSLConfig of TensorFlow Serving: key and certificate of both ports.",
+)
+@click.option("--cors", is_flag=True, help="Let web pages of any origin call the REST API.")
+@click.option("--gzip", is_flag=True, help="Compress REST answers for clients that ask for it.")
+@click.option(
+    "--hints/--no-hints",
+    default=True,
+    show_default=True,
+    help="Tell clients how to mend a request that is refused, beside the error.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
@@ -70,7 +119,9 @@ log = logging.getLogger("servable.serve")
     help="The least that is logged.",
 )
 def serve(
+    tending: Tending,
     models: tuple[str, ...],
+    config_file: Path | None,
     host: str,
     grpc_port: int,
     rest_port: int,
@@ -78,6 +129,14 @@ def serve(
     poll_seconds: float,
     grace_seconds: float,
     engine: Engine,
+    precision: Precision,
+    compile_cache: Path | None,
+    max_loop_steps: int,
+    grpc_socket: str,
+    ssl_config: Path | None,
+    cors: bool,
+    gzip: bool,
+    hints: bool,
     log_format: LogFormat,
     log_level: str,
 ) -> None:
@@ -94,29 +153,48 @@ def serve(
       servable serve ./models/ranker
       servable serve ranker=/models/ranker mnist=/models/mnist --versions latest:2
       servable serve half_plus_two=./export --host 127.0.0.1 --rest-port 9000
+      servable serve --config models.config
 
     Exit codes: 0 stopped, 1 could not listen, 2 something in the command itself.
     """
-    from servable.cli.models import parse_models
+    from servable.cli.models import parse_models, parse_source
+    from servable.servables.settings import EngineSettings
     from servable.server import observe
     from servable.server.config import ServerConfig, parse_versions
+    from servable.server.config_file import read_tls
+    from servable.transport.options import GrpcOptions, RestOptions
 
+    if not models and config_file is None and not tending.sources:
+        raise Failure(
+            "nothing to serve", hint="Name a folder, or a file with --config.", exit_code=USAGE
+        )
     with reported(USAGE):
+        tls = read_tls(ssl_config) if ssl_config else None
         config = ServerConfig(
-            models=parse_models(models, parse_versions(versions)),
+            models=parse_models(models, parse_versions(versions), tending.platform),
+            loading=tending.loading(),
+            log=tending.log(),
+            sources=tuple(map(parse_source, tending.sources)),
+            platform=tending.platform,
             host=host,
             grpc_port=grpc_port,
             rest_port=rest_port,
             poll_seconds=poll_seconds,
             grace_seconds=grace_seconds,
             engine=engine,
+            settings=EngineSettings(precision, compile_cache, max_loop_steps),
+            config_file=config_file,
+            config_poll_seconds=poll_seconds,
+            grpc=GrpcOptions(socket_path=grpc_socket, tls=tls, hints=hints),
+            rest=RestOptions(cors=cors, gzip=gzip, tls=tls, hints=hints),
         )
         _check_installed(engine)
     observe.configure(log_level, log_format)
     with stop_requested() as stop:
         from servable.server.assemble import Server  # slow, and only now sure to be needed
 
-        server = Server(config)
+        with reported(USAGE):
+            server = Server(config)
         with reported():
             server.start()
         try:
@@ -139,20 +217,34 @@ def _check_installed(engine: Engine) -> None:
 def _announce(server: Server) -> None:
     host = server.config.host
     url = reachable(host)
-    log.info("gRPC on %s:%d, REST on http://%s:%d", url, server.grpc_port, url, server.rest_port)
+    scheme = "https" if server.config.rest.tls else "http"
+    log.info(
+        "gRPC on %s:%d, REST on %s://%s:%d",
+        url,
+        server.grpc_port,
+        scheme,
+        url,
+        server.rest_port,
+    )
+    if server.config.grpc.socket_path:
+        log.info("gRPC on the UNIX socket %s", server.config.grpc.socket_path)
     if host in EVERYWHERE:
         log.info("listening on all interfaces (%s); --host 127.0.0.1 is this machine only", host)
-    for model in server.config.models:
+    for model in server.models.configured().values():
         log.info("%s", _described(model))
 
 
-def _described(model: WatchedModel | BareModel) -> str:
+def _described(model: Model) -> str:
     from servable.server.config import BareModel
     from servable.sources.versions import sort_out
 
     if isinstance(model, BareModel):
         return f"{model.name}: the model {model.path}, as version {model.version}"
-    if not sort_out(os.listdir(model.base_path)).versions:
+    try:
+        children = sort_out(os.listdir(model.base_path))
+    except OSError as error:
+        return f"{model.name}: {model.base_path}: {error.strerror or error}; looking again"
+    if not children.versions:
         first = model.base_path / "1"
         return f"{model.name}: no version yet; waiting for one to appear, such as {first}"
     return f"{model.name}: the versions under {model.base_path}"

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from numpy.typing import ArrayLike
 
+from servable.client.examples import ExampleLike
 from servable.errors import Code
 from servable.tensors import Array, Signature
 
@@ -26,6 +27,34 @@ class Prediction:
     """
 
     outputs: Mapping[str, Array]
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classification:
+    """The classes of every example, in the order the model gave them.
+
+    Attributes:
+        labels: object [examples, classes] of `str`; "" where the model has scores only.
+        scores: float32 [examples, classes]; 0 where the model has labels only.
+        version: the version that answered; None where the protocol does not say.
+    """
+
+    labels: Array
+    scores: Array
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regression:
+    """One number for every example.
+
+    Attributes:
+        values: float32 [examples].
+        version: the version that answered; None where the protocol does not say.
+    """
+
+    values: Array
     version: int | None
 
 
@@ -60,7 +89,11 @@ class Client(Protocol):
 
     Every method raises a `ServableError`: the server's own code, text and hint
     when it refused, `Unavailable` when it could not be reached, and
-    `DeadlineExceeded` when it took longer than the client's timeout.
+    `DeadlineExceeded` when it took longer than the timeout. A `timeout` of a call, in
+    seconds, replaces the client's own; it covers every attempt together.
+
+    A request names a `version`, a `label`, or neither for the newest version that is
+    ready; naming both is InvalidArgument.
     """
 
     def predict(
@@ -69,8 +102,10 @@ class Client(Protocol):
         inputs: Mapping[str, ArrayLike],
         *,
         version: int | None = None,
+        label: str | None = None,
         signature: str = "",
         outputs: Sequence[str] = (),
+        timeout: float | None = None,
     ) -> Prediction:
         """Run one signature of a model.
 
@@ -79,15 +114,64 @@ class Client(Protocol):
             inputs: input alias -> array, or what `numpy.asarray` makes one of;
                 the dtype is sent as it is. Strings are `bytes` or `str`.
             version: None for the newest that is ready.
+            label: a version label, such as "stable".
             signature: "" for `serving_default`.
             outputs: the aliases to return; () for all.
+            timeout: seconds; None for the client's.
         """
 
-    def metadata(self, model: str, *, version: int | None = None) -> Metadata:
+    def classify(
+        self,
+        model: str,
+        examples: Sequence[ExampleLike],
+        *,
+        context: ExampleLike | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str = "",
+        timeout: float | None = None,
+    ) -> Classification:
+        """Ask for the classes of some examples.
+
+        Args:
+            model: the model's name on the server.
+            examples: each a mapping of feature name to value or values (numbers, `str`,
+                `bytes` or arrays of them), a serialized tf.Example, or such a message.
+                Whole numbers and booleans travel as int64, others as float32.
+            context: features that every example has.
+            version, label, signature, timeout: as for `predict`.
+        """
+
+    def regress(
+        self,
+        model: str,
+        examples: Sequence[ExampleLike],
+        *,
+        context: ExampleLike | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str = "",
+        timeout: float | None = None,
+    ) -> Regression:
+        """Ask for one number for each example; the arguments are those of `classify`."""
+
+    def metadata(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> Metadata:
         """Ask for the signatures of a model."""
 
-    def status(self, model: str, *, version: int | None = None) -> tuple[VersionState, ...]:
-        """Ask for the state of every version, or of one; the highest first."""
+    def status(
+        self, model: str, *, version: int | None = None, timeout: float | None = None
+    ) -> tuple[VersionState, ...]:
+        """Ask for the state of every version, or of one; the highest first.
+
+        Takes no label: TensorFlow Serving ignores one here and lists every version.
+        """
 
     def close(self) -> None:
         """Close the connection. The client may not be used afterwards."""

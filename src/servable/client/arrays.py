@@ -18,15 +18,16 @@ def tensors(inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
         InvalidArgument: an input is ragged, or holds something other than
             numbers, booleans, `str` and `bytes`.
     """
-    return {alias: _tensor(alias, value) for alias, value in inputs.items()}
+    return {alias: tensor(f"input {alias!r}", value) for alias, value in inputs.items()}
 
 
-def _tensor(alias: str, value: ArrayLike) -> Array:
+def tensor(where: str, value: ArrayLike) -> Array:
+    """Return one value as an array; `where` names it in error texts. See `tensors`."""
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise InvalidArgument(
-            f"input {alias!r} is no tensor: {error}",
+            f"{where} is no tensor: {error}",
             hint="Lists at the same depth must have the same length.",
         ) from error
     if array.dtype.kind not in "OSU":
@@ -35,16 +36,16 @@ def _tensor(alias: str, value: ArrayLike) -> Array:
     objects = np.asarray(value, dtype=object)
     texts = np.empty(objects.shape, dtype=object)
     for index, item in np.ndenumerate(objects):
-        texts[index] = _text(alias, item)
+        texts[index] = _text(where, item)
     return texts
 
 
-def _text(alias: str, item: object) -> bytes:
+def _text(where: str, item: object) -> bytes:
     if isinstance(item, str):
         return item.encode()
     if isinstance(item, bytes):
         return item
     raise InvalidArgument(
-        f"input {alias!r} holds a {type(item).__name__}, which no tensor can hold",
+        f"{where} holds a {type(item).__name__}, which no tensor can hold",
         hint="Use numbers, booleans, str or bytes.",
     )

@@ -8,30 +8,51 @@ from typing import Literal
 from servable.client.api import Client
 from servable.client.grpc import GrpcClient
 from servable.client.rest import RestClient
+from servable.client.settings import DEFAULT_RETRIES, Retries, Tls
 from servable.errors import InvalidArgument, Unavailable
 
 Protocol = Literal["auto", "grpc", "rest"]
 
+UNIX = "unix:"
+"""How the address of a UNIX socket begins."""
+
 _QUESTION = b"GET /v1/models HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n"
 
 
-def connect(address: str, *, protocol: Protocol = "auto", timeout: float = 60.0) -> Client:
+def connect(
+    address: str,
+    *,
+    protocol: Protocol = "auto",
+    timeout: float = 60.0,
+    retries: Retries = DEFAULT_RETRIES,
+    tls: Tls | None = None,
+    gzip: bool = False,
+) -> Client:
     """Return a client for a server's port, whichever of the two protocols it speaks.
 
     Args:
-        address: `host:port`, `[ipv6]:port` or `http://host:port`.
+        address: `host:port`, `[ipv6]:port`, `http://host:port`, `https://host:port` for
+            transport security, or `unix:PATH` (gRPC).
         protocol: "auto" asks the port itself.
-        timeout: seconds that one request may take.
+        timeout, retries, tls, gzip: as for `GrpcClient` and `RestClient`.
 
     Raises:
         InvalidArgument: the address has no port.
         Unavailable: nothing answers there ("auto" only).
     """
+    if address.startswith(UNIX):
+        if protocol == "rest":
+            raise InvalidArgument("only gRPC is spoken over UNIX sockets")
+        return GrpcClient(address, timeout=timeout, retries=retries, tls=tls, gzip=gzip)
     host, port = split_address(address)
     plain = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if tls is None and address.startswith("https://"):
+        tls = Tls()
     if protocol == "auto":
-        protocol = "rest" if _speaks_http1(host, port, timeout) else "grpc"
-    return (RestClient if protocol == "rest" else GrpcClient)(plain, timeout=timeout)
+        protocol = "rest" if _speaks_http1(host, port, timeout, tls) else "grpc"
+    if protocol == "rest":
+        return RestClient(plain, timeout=timeout, retries=retries, tls=tls, gzip=gzip)
+    return GrpcClient(plain, timeout=timeout, retries=retries, tls=tls, gzip=gzip)
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -40,7 +61,8 @@ def split_address(address: str) -> tuple[str, int]:
     Raises:
         InvalidArgument: it has no port, or one that is no port number.
     """
-    host, _, port = address.removeprefix("http://").rstrip("/").rpartition(":")
+    bare = address.removeprefix("http://").removeprefix("https://")
+    host, _, port = bare.rstrip("/").rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise InvalidArgument(
             f"{address!r} is not an address of the form HOST:PORT",
@@ -49,12 +71,18 @@ def split_address(address: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _speaks_http1(host: str, port: int, timeout: float) -> bool:
+def _speaks_http1(host: str, port: int, timeout: float, tls: Tls | None) -> bool:
     """Ask one HTTP/1 question; a gRPC server answers it with an HTTP/2 frame."""
     try:
         with socket.create_connection((host, port), timeout=timeout) as connection:
-            connection.sendall(_QUESTION)
-            return connection.recv(1) == b"H"
+            if tls is None:
+                connection.sendall(_QUESTION)
+                return connection.recv(1) == b"H"
+            context = tls.context()
+            context.set_alpn_protocols(["h2", "http/1.1"])
+            name = tls.server_name or host
+            with context.wrap_socket(connection, server_hostname=name) as secured:
+                return secured.selected_alpn_protocol() != "h2"
     except OSError as error:
         raise Unavailable(
             f"cannot reach {host}:{port}: {error.strerror or error}",

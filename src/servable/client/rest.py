@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -10,35 +9,72 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from servable.client.api import DEFAULT_SIGNATURE, Metadata, Prediction, VersionState
+from servable.client import examples as example_values
+from servable.client.api import (
+    DEFAULT_SIGNATURE,
+    Classification,
+    Metadata,
+    Prediction,
+    Regression,
+    VersionState,
+)
 from servable.client.arrays import tensors
-from servable.client.failures import error_for_http
-from servable.client.rest_json import outputs_of, parse, request_body
+from servable.client.examples import ExampleLike
+from servable.client.grpc_calls import check_choice
+from servable.client.metadata_cache import Key, MetadataCache
+from servable.client.rest_http import Http, no_answer_of_this_api
+from servable.client.rest_json import Mismatch, outputs_of, request_body
+from servable.client.results import classification, regression
+from servable.client.settings import DEFAULT_RETRIES, Retries, Tls
 from servable.client.signatures import signatures_from_json
-from servable.errors import Code, DeadlineExceeded, FailedPrecondition, Internal, Unavailable
+from servable.errors import Code
+from servable.tensors import Array
 
 
 class RestClient:
-    """A client of the REST API over one kept-alive connection; see `Client`.
+    """A client of the REST API; see `Client`. May be used from many threads at once.
 
-    Not for use from several threads at once: make one for each.
+    A JSON answer names neither its dtypes nor, when there is only one, its output; the
+    client learns them from the model's metadata, after the first answer. It remembers
+    them for good where the request names a version, and for `metadata_seconds`
+    otherwise. An answer that does not fit what is remembered is read again with fresh
+    metadata.
 
-    A JSON answer names neither its dtypes nor, when there is only one, its
-    output; the client learns them from the model's metadata. It remembers them
-    for a version that is named, and asks again before each request otherwise,
-    since the newest version may have changed.
+    MultiInference and reload exist over gRPC only.
 
     Args:
         address: `host:port`.
-        timeout: seconds to wait for the server at each step of a request: to connect,
-            to take in more of the request, to give out more of the answer.
+        timeout: seconds that one request may take, connecting and retries included. Reading
+            metadata is a request of its own.
+        retries: what to do when the server is UNAVAILABLE.
+        tls: None for plain text.
+        gzip: compress requests. Pays where the network is slow; TensorFlow Serving
+            takes at most 100 MiB that way.
+        connections: how many idle connections are kept for the next requests.
+        metadata_seconds: how long the outputs of the newest version, or of a label, are
+            believed to stay the same.
     """
 
-    def __init__(self, address: str, *, timeout: float = 60.0) -> None:
-        self._address = address
-        self._timeout = timeout
-        self._connection = http.client.HTTPConnection(address, timeout=timeout)
-        self._metadata: dict[tuple[str, int], Metadata] = {}
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float = 60.0,
+        retries: Retries = DEFAULT_RETRIES,
+        tls: Tls | None = None,
+        gzip: bool = False,
+        connections: int = 8,
+        metadata_seconds: float = 5.0,
+    ) -> None:
+        self._http = Http(
+            address,
+            timeout=timeout,
+            retries=retries,
+            tls=tls,
+            gzip=gzip,
+            connections=connections,
+        )
+        self._cache = MetadataCache(metadata_seconds)
 
     def predict(
         self,
@@ -46,39 +82,96 @@ class RestClient:
         inputs: Mapping[str, ArrayLike],
         *,
         version: int | None = None,
+        label: str | None = None,
         signature: str = "",
         outputs: Sequence[str] = (),
+        timeout: float | None = None,
     ) -> Prediction:
         """Run one signature of a model; see `Client.predict`."""
-        metadata = self._remembered(model, version)
-        chosen = metadata.signatures.get(signature or DEFAULT_SIGNATURE)
         body = request_body(signature, tensors(inputs))
-        document = self._call("POST", _path(model, version) + ":predict", body)
-        if chosen is None:
-            raise FailedPrecondition(f"the model's metadata lists no signature {signature!r}")
-        return Prediction(outputs_of(document, chosen, outputs), version)
+        path = _path(model, version, label)
+        key = Key(model, version, label)
+        # Before the answer: a server that is stopping still gives that, and nothing after it.
+        known = self._cache.get(key) or self._learn(key, timeout)
+        document = self._post(path + ":predict", body, timeout)
+        try:
+            return Prediction(_read(document, known, signature, outputs), version)
+        except Mismatch:
+            fresh = self._learn(key, timeout)  # another version may have become the newest
+            return Prediction(_read(document, fresh, signature, outputs), version)
 
-    def metadata(self, model: str, *, version: int | None = None) -> Metadata:
+    def classify(
+        self,
+        model: str,
+        examples: Sequence[ExampleLike],
+        *,
+        context: ExampleLike | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str = "",
+        timeout: float | None = None,
+    ) -> Classification:
+        """Ask for the classes of some examples; see `Client.classify`."""
+        body = example_values.request_body(signature, examples, context)
+        document = self._post(_path(model, version, label) + ":classify", body, timeout)
+        try:
+            rows = [
+                [(str(name), float(score)) for name, score in row] for row in _results(document)
+            ]
+        except (TypeError, ValueError) as error:
+            raise no_answer_of_this_api(error) from error
+        return classification(rows, version)
+
+    def regress(
+        self,
+        model: str,
+        examples: Sequence[ExampleLike],
+        *,
+        context: ExampleLike | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str = "",
+        timeout: float | None = None,
+    ) -> Regression:
+        """Ask for one number for each example; see `Client.regress`."""
+        body = example_values.request_body(signature, examples, context)
+        document = self._post(_path(model, version, label) + ":regress", body, timeout)
+        try:
+            values = [float(value) for value in _results(document)]
+        except (TypeError, ValueError) as error:
+            raise no_answer_of_this_api(error) from error
+        return regression(values, version)
+
+    def metadata(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> Metadata:
         """Ask for the signatures of a model."""
-        document = self._call("GET", _path(model, version) + "/metadata")
+        document: Any = self._get(_path(model, version, label) + "/metadata", timeout)
         try:
             spec = document["model_spec"]
             stored = document["metadata"]["signature_def"]
             return Metadata(spec["name"], int(spec["version"]), signatures_from_json(stored))
         except (KeyError, TypeError, ValueError) as error:
-            raise _no_answer_of_this_api(error) from error
+            raise no_answer_of_this_api(error) from error
 
-    def status(self, model: str, *, version: int | None = None) -> tuple[VersionState, ...]:
+    def status(
+        self, model: str, *, version: int | None = None, timeout: float | None = None
+    ) -> tuple[VersionState, ...]:
         """Ask for the state of every version, or of one; the highest first."""
-        document = self._call("GET", _path(model, version))
+        document: Any = self._get(_path(model, version), timeout)
         try:
             return tuple(_state(entry) for entry in document["model_version_status"])
         except (KeyError, TypeError, ValueError) as error:
-            raise _no_answer_of_this_api(error) from error
+            raise no_answer_of_this_api(error) from error
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connections; requests that are running may finish."""
+        self._http.close()
 
     def __enter__(self) -> RestClient:
         return self
@@ -91,62 +184,43 @@ class RestClient:
     ) -> None:
         self.close()
 
-    def _remembered(self, model: str, version: int | None) -> Metadata:
-        if version is None:
-            return self.metadata(model)
-        key = (model, version)
-        if key not in self._metadata:
-            self._metadata[key] = self.metadata(model, version=version)
-        return self._metadata[key]
+    def _learn(self, key: Key, timeout: float | None) -> Metadata:
+        fresh = self.metadata(key.model, version=key.version, label=key.label, timeout=timeout)
+        self._cache.put(key, fresh)
+        return fresh
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> Any:
-        status, content = self._exchange(method, path, body)
-        document = parse(content)
-        if status == http.HTTPStatus.OK:
-            return document
+    def _post(self, path: str, body: bytes, timeout: float | None) -> Mapping[str, Any]:
+        document = self._http.call("POST", path, body, timeout=timeout)
         if not isinstance(document, dict):
-            raise _no_answer_of_this_api(document)
-        raise error_for_http(status, str(document.get("error", "")), str(document.get("hint", "")))
+            raise no_answer_of_this_api(document)
+        return document
 
-    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        # A server may close a connection that was idle. Nothing has been answered then,
-        # and asking once more on a new connection is safe: no call here changes anything.
-        reused = self._connection.sock is not None
-        try:
-            return self._send(method, path, body)
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
-            self._connection.close()
-            if not reused:
-                raise self._unreachable(error) from error
-        except TimeoutError as error:
-            self._connection.close()
-            raise DeadlineExceeded(
-                f"no answer from {self._address} within {self._timeout:g} s",
-                hint="Allow more time, or look at the server's log.",
-            ) from error
-        except http.client.HTTPException as error:
-            self._connection.close()
-            raise self._unreachable("what answers there does not speak HTTP/1.1") from error
-        except OSError as error:
-            self._connection.close()
-            raise self._unreachable(error) from error
-        return self._exchange(method, path, body)
-
-    def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        self._connection.request(method, path, body, {"Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        return response.status, response.read()
-
-    def _unreachable(self, why: object) -> Unavailable:
-        return Unavailable(
-            f"cannot talk to {self._address} over REST: {why}",
-            hint="Is the server running, and is this its REST port?",
-        )
+    def _get(self, path: str, timeout: float | None) -> object:
+        return self._http.call("GET", path, timeout=timeout)
 
 
-def _path(model: str, version: int | None) -> str:
+def _read(
+    document: Mapping[str, Any], known: Metadata, signature: str, outputs: Sequence[str]
+) -> dict[str, Array]:
+    found = known.signatures.get(signature or DEFAULT_SIGNATURE)
+    if found is None:
+        raise Mismatch(f"the model's metadata lists no signature {signature!r}")
+    return outputs_of(document, found, outputs)
+
+
+def _path(model: str, version: int | None, label: str | None = None) -> str:
+    check_choice(version, label)
     path = "/v1/models/" + urllib.parse.quote(model, safe="")
-    return path if version is None else f"{path}/versions/{version}"
+    if version is not None:
+        return f"{path}/versions/{version}"
+    return path if label is None else f"{path}/labels/{urllib.parse.quote(label, safe='')}"
+
+
+def _results(document: Mapping[str, Any]) -> list[Any]:
+    results = document.get("results")
+    if not isinstance(results, list):
+        raise no_answer_of_this_api(document)
+    return results
 
 
 def _state(entry: Mapping[str, Any]) -> VersionState:
@@ -156,11 +230,4 @@ def _state(entry: Mapping[str, Any]) -> VersionState:
         state=str(entry["state"]),
         code=Code[status["error_code"]],
         message=str(status["error_message"]),
-    )
-
-
-def _no_answer_of_this_api(detail: object) -> Internal:
-    return Internal(
-        f"the server's answer is not one of the predict API: {detail!r}",
-        hint="Is this address a server that speaks TensorFlow Serving's REST API?",
     )

@@ -14,6 +14,13 @@ from servable.client.api import DEFAULT_SIGNATURE
 from servable.errors import Internal, Unimplemented
 from servable.tensors import STRING, Array, Signature, TensorSpec
 
+# The kinds of numpy dtypes that JSON values of each kind arrive as; floats take the rest.
+_JSON_KINDS = {"i": "iu", "u": "iu", "b": "b"}
+
+
+class Mismatch(Internal):
+    """An answer that does not have the signature's outputs."""
+
 
 def request_body(signature: str, inputs: Mapping[str, Array]) -> bytes:
     """Return the body of a predict request with a columnar `inputs` object.
@@ -67,7 +74,8 @@ def outputs_of(
         wanted: the aliases to return; () for all.
 
     Raises:
-        Internal: the answer does not have the signature's outputs.
+        Mismatch: the answer does not have the signature's outputs, or one of them has
+            values of another kind than its dtype.
     """
     value = document.get("outputs")
     named: Any = {next(iter(signature.outputs)): value} if len(signature.outputs) == 1 else value
@@ -77,7 +85,7 @@ def outputs_of(
             for alias in wanted or signature.outputs
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise Internal(
+        raise Mismatch(
             f"the server's answer does not fit the signature's outputs: {error!r}",
             hint="Name a version: another one may have become the newest in between.",
         ) from error
@@ -111,11 +119,23 @@ def _array(value: Any, spec: TensorSpec) -> Array:
     if spec.dtype is None:
         return np.asarray(value)
     if spec.dtype is not STRING:
-        return np.asarray(value, dtype=spec.dtype.numpy)
+        return _numbers(value, spec.dtype.numpy)
     array = np.asarray(value, dtype=object)
     for index, item in np.ndenumerate(array):
         array[index] = _bytes(item)
     return array
+
+
+def _numbers(value: Any, dtype: np.dtype[Any]) -> Array:
+    """Return numbers as an array; numpy alone would take 1.5 for an integer, or true for 1.0."""
+    array = np.asarray(value)
+    if array.dtype.kind in _JSON_KINDS.get(dtype.kind, "iuf") or not array.size:
+        return array.astype(dtype)
+    # numpy makes floats of integers that only some of its own dtypes can hold.
+    exact = np.asarray(value, dtype=object)
+    if dtype.kind in "iu" and all(type(item) is int for item in exact.reshape(-1)):
+        return exact.astype(dtype)
+    raise ValueError(f"{array.dtype} values where {dtype} belongs")
 
 
 def _bytes(item: Any) -> bytes:

@@ -20,6 +20,7 @@ from servable.core.clock import Clock, SystemClock
 from servable.core.events import Event, EventBus, StateMonitor
 from servable.core.handle import ServingMap
 from servable.core.harness import Harness
+from servable.core.labels import LabelRule, Labels, Table
 from servable.core.lanes import Lane
 from servable.core.lifecycle import Lifecycle, Retries
 from servable.core.memory import MemoryBudget
@@ -75,6 +76,8 @@ class Manager:
         self._bus = bus or EventBus(self._clock)
         self._monitor = StateMonitor()
         self._bus.subscribe(self._monitor.record)
+        self._labels = Labels(self._is_available)
+        self._bus.subscribe(self._labels.note)
         self._bus.subscribe(self._announce)
         self._serving = ServingMap()
         self._lifecycle = Lifecycle(
@@ -119,6 +122,10 @@ class Manager:
                 return handle
             # The version was closed since the map was read; the map has changed too.
 
+    def labels(self, name: str) -> Mapping[str, int]:
+        """What each label of a model means at this moment. Takes no lock."""
+        return self._labels.given(name)
+
     def status(self, name: str, version: int | None = None) -> Sequence[VersionStatus]:
         """Every version ever managed under this name, highest first; [] if none.
 
@@ -143,7 +150,17 @@ class Manager:
         whole, until that is gone; only the latest list of each name is kept. A version
         that is wanted already is left alone, whatever its loader.
         """
+        with self._changed:  # until the list is acted upon, nobody knows how it ends
+            self._aspired = {n: wanted for n, wanted in self._aspired.items() if n != name}
         self._post(partial(self._take_list, name, tuple(versions)))
+
+    def set_labels(self, wanted: Table, rule: LabelRule) -> None:
+        """Replace the labels of all models at once.
+
+        Raises:
+            FailedPrecondition: the rule refuses a label; then nothing changes.
+        """
+        self._labels.replace(wanted, rule)
 
     def note_incomplete(self, id: ServableId, error: ServableError | None) -> None:
         """Show a version that is not fit to be wanted yet as START, with the reason.
@@ -291,8 +308,9 @@ class Manager:
         for version, data in wanted.items():
             if version not in managed:
                 managed[version] = self._manage(data)
-        self._aspired = {**self._aspired, name: frozenset(wanted)}
-        self._announce()
+        with self._changed:
+            self._aspired = {**self._aspired, name: frozenset(wanted)}
+            self._changed.notify_all()
         return True
 
     def _manage(self, data: ServableData[Loader]) -> Harness:
@@ -348,6 +366,10 @@ class Manager:
             if event.id.version in aspired and event.state in _SETTLED:
                 return event
         return None
+
+    def _is_available(self, id: ServableId) -> bool:
+        event = self._monitor.version(id)
+        return event is not None and event.state is VersionState.AVAILABLE
 
     def _not_found(self, name: str, version: int | None) -> NotFound:
         wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"

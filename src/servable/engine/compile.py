@@ -72,6 +72,17 @@ class Backend(Protocol):
             IslandRefused: it can not.
         """
 
+    def for_loops(self) -> Backend:
+        """The backend for functions that are called by the step, each time with little to do."""
+
+    def alone(self, node: Node, nodes: Mapping[str, Node], host: Kernel) -> Kernel | None:
+        """A kernel for one node that is not for an island, or None to leave it to the host.
+
+        Args:
+            nodes: the function's, with the constants that the node reads.
+            host: the host's kernel, for inputs that the backend refuses.
+        """
+
 
 MOST_TRIES = 8
 """How often a function is partitioned again after a refusal, before all goes to the host."""
@@ -163,6 +174,10 @@ class _Compiler:
     def _on_host(self, nodes: Iterable[Node]) -> Iterator[Unit]:
         for node in nodes:
             unit = host.unit(node, self._environment)
+            if self._backend and (
+                kernel := self._backend.alone(node, self._function.nodes, unit.kernel)
+            ):
+                unit = replace(unit, backend=self._backend.name, kernel=kernel)
             if node.name in self._mortal and node.op not in MERGES:
                 unit = replace(unit, kernel=alive_only(unit.kernel, len(node.dtypes)))
             yield unit

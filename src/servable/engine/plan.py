@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from servable.graph.effects import has_effect
 from servable.graph.ir import Function, Value
 from servable.ops.registry import Kernel
 from servable.tensors import Array
@@ -61,8 +62,7 @@ class Plan:
 
     Attributes:
         code: the steps as the loop reads them.
-        slots: how many there are.
-        constants: slot and value, filled in before the first step.
+        slots: what each slot holds before the first step: a constant, or None.
         args: the slot of each argument, -1 for one that nothing reads.
         results: the slot of each result.
     """
@@ -70,13 +70,12 @@ class Plan:
     name: str
     steps: tuple[Step, ...]
     code: Code
-    slots: int
-    constants: tuple[tuple[int, Array], ...]
+    slots: tuple[Array | None, ...]
     args: tuple[int, ...]
     results: tuple[int, ...]
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {len(self.steps)} steps over {self.slots} slots"]
+        lines = [f"{self.name}: {len(self.steps)} steps over {len(self.slots)} slots"]
         for number, step in enumerate(self.steps):
             reads = " ".join(map(str, step.inputs)) or "-"
             writes = " ".join(map(str, step.outputs)) or "-"
@@ -101,25 +100,48 @@ def make_plan(function: Function, units: Sequence[Unit], constants: Mapping[Valu
         return numbers.setdefault(value, len(numbers)) if value in read else -1
 
     args = tuple(slot(Value(name)) for name in function.args)
-    fixed = tuple((slot(value), array) for value, array in constants.items() if value in read)
-    last: dict[int, int] = {}
-    placed = []
-    for index, unit in enumerate(units):
-        inputs = tuple(slot(v) for v in unit.inputs)
-        outputs = tuple(slot(v) for v in unit.outputs)
-        placed.append((unit, inputs, outputs))
-        last.update(dict.fromkeys(inputs, index))
+    fixed = {slot(value): array for value, array in constants.items() if value in read}
+    placed = [
+        (unit, tuple(slot(v) for v in unit.inputs), tuple(slot(v) for v in unit.outputs))
+        for unit in units
+    ]
     results = tuple(slot(v) for v in function.results)
-    kept = {*results, *(number for number, _ in fixed)}
+    steps = _freeing(placed, {*results, *fixed})
+    slots = tuple(fixed.get(number) for number in range(len(numbers)))
+    return Plan(function.name, steps, _code(steps), slots, args, results)
+
+
+def narrowed(plan: Plan, wanted: Sequence[int]) -> Plan:
+    """The plan for some of the results alone, named by their places.
+
+    Steps with effects stay: TensorFlow runs those of a function whatever is fetched.
+    """
+    results = tuple(plan.results[place] for place in wanted)
+    needed = {*results}
+    placed = []
+    for step in reversed(plan.steps):
+        if needed.intersection(step.outputs) or any(map(has_effect, step.unit.ops)):
+            needed.update(step.inputs)
+            placed.append((step.unit, step.inputs, step.outputs))
+    constants = {number for number, value in enumerate(plan.slots) if value is not None}
+    steps = _freeing(placed[::-1], {*results, *constants})
+    return replace(plan, steps=steps, code=_code(steps), results=results)
+
+
+_Placed: TypeAlias = tuple[Unit, tuple[int, ...], tuple[int, ...]]
+
+
+def _freeing(placed: Sequence[_Placed], kept: Collection[int]) -> tuple[Step, ...]:
+    """Steps that free each slot at its last use, except those that are kept."""
+    last = {number: index for index, (_, inputs, _) in enumerate(placed) for number in inputs}
     frees: dict[int, list[int]] = {}
     for number, index in last.items():
         if number not in kept:
             frees.setdefault(index, []).append(number)
-    steps = tuple(
+    return tuple(
         Step(unit, inputs, outputs, tuple(sorted(frees.get(index, ()))))
         for index, (unit, inputs, outputs) in enumerate(placed)
     )
-    return Plan(function.name, steps, _code(steps), len(numbers), fixed, args, results)
 
 
 def _code(steps: Sequence[Step]) -> Code:

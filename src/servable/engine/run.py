@@ -36,9 +36,7 @@ def run_inside(plan: Plan, args: Sequence[Array]) -> list[Array]:
 
     The loop is written out: a call for each step would cost as much as a small kernel.
     """
-    slots: list[Any] = [None] * plan.slots
-    for number, array in plan.constants:
-        slots[number] = array
+    slots: list[Any] = list(plan.slots)
     for number, array in zip(plan.args, args, strict=True):
         if number >= 0:
             slots[number] = array

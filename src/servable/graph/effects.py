@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from servable.graph.ir import ARG, Node
-from servable.graph.schema import stateful
+from servable.graph.schema import stateful, takes_reference
 
 # TensorFlow flags these as stateful because their handles live outside the graph.
 # Making the handle twice, or not at all, can not be noticed.
@@ -39,12 +39,43 @@ _WRITES = (
 )
 _PURE_SCATTER = ("ScatterNd", "ScatterNdNonAliasingAdd")
 
+# Of the ops on references, these leave the variable as it is.
+_REF_READS = frozenset(
+    {
+        "IsVariableInitialized",
+        "LookupTableExport",
+        "LookupTableFind",
+        "LookupTableSize",
+        "RefEnter",
+        "RefExit",
+        "RefIdentity",
+        "RefMerge",
+        "RefNextIteration",
+        "RefSelect",
+        "RefSwitch",
+    }
+)
+
 # TensorFlow flags these so that no two of them share a buffer that is written to later.
 # Nothing here writes to a value once it is made.
 _COPIES = frozenset({"DeepCopy", "Empty", "GuaranteeConst"})
 
+# No more than their outputs, which only a trainer writes to a file.
+_SUMMARIES = frozenset(
+    {
+        "AudioSummary",
+        "AudioSummaryV2",
+        "HistogramSummary",
+        "ImageSummary",
+        "MergeSummary",
+        "ScalarSummary",
+        "TensorSummary",
+        "TensorSummaryV2",
+    }
+)
+
 # TensorFlow flags it because the answer depends on the device. There is one kind here.
-_BY_DEVICE = frozenset({"StatelessRandomGetAlg"})
+_BY_DEVICE = frozenset({"DeviceIndex", "StatelessRandomGetAlg"})
 
 
 @functools.cache
@@ -54,11 +85,13 @@ def has_effect(op: str) -> bool:
     Reading a variable counts, because it must stay in order with assignments;
     reads of variables that nothing assigns have become constants before anyone asks.
     """
-    if op in _HANDLES or op in _COPIES or op in _BY_DEVICE or op == ARG:
+    if op in _HANDLES or op in _COPIES or op in _BY_DEVICE or op in _SUMMARIES or op == ARG:
         return False
     if op.startswith(_WRITES) and op not in _PURE_SCATTER:
         return True
-    return stateful(op)
+    # TensorFlow does not flag what changes a variable through a reference, such as a
+    # step of training.
+    return stateful(op) or (op not in _REF_READS and takes_reference(op))
 
 
 def is_pure(node: Node) -> bool:

@@ -109,20 +109,26 @@ def _count(attrs: Mapping[str, AttrValue], name: str) -> int:
 
 
 _T = {"T": ["type"]}
+_CELL = _T | {key: ["bool"] for key in ("every", "masked", "zero_output", "needs_steps")}
 _OWN = {
     "_Gate": {"in": ["value:T"], "out": ["output:T"], "attr": _T},
     "_LSTM": {
-        "in": ["x:T", "steps:3", "h:T", "c:T", "k:T", "r:T", "b:T"],
+        "in": ["x:T", "mask:10", "steps:3", "h:T", "c:T", "k:T", "r:T", "b:T"],
         "out": ["all:T", "h_last:T", "c_last:T"],
-        "attr": _T,
+        "attr": _CELL,
     },
     "_GRU": {
-        "in": ["x:T", "steps:3", "h:T", "k:T", "r:T", "b:T", "d:T"],
+        "in": ["x:T", "mask:10", "steps:3", "h:T", "k:T", "r:T", "b:T", "d:T"],
         "out": ["all:T", "h_last:T"],
-        "attr": _T,
+        "attr": _CELL | {"reset_after": ["bool"]},
+    },
+    "_RNN": {
+        "in": ["x:T", "mask:10", "steps:3", "h:T", "k:T", "r:T", "b:T"],
+        "out": ["all:T", "h_last:T"],
+        "attr": _CELL | {"activation": ["string"]},
     },
 }
-"""Ops that only passes make; see `passes.switches` and `passes.cells`."""
+"""Ops that only passes make; see `passes.switches` and `passes.recurrent`."""
 
 
 @functools.cache
@@ -150,6 +156,13 @@ def stateful(op: str) -> bool:
     """Whether TensorFlow flags the op as stateful; ops outside the table count as such."""
     row = _table().get(op)
     return row is None or bool(row.get("stateful"))
+
+
+@functools.cache
+def takes_reference(op: str) -> bool:
+    """Whether an input of the op is a reference to a TF1 variable."""
+    found = known(op)
+    return found is not None and any(arg.is_ref for arg in found.inputs)
 
 
 def _args(texts: Sequence[str]) -> Iterator[Arg]:

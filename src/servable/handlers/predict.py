@@ -9,14 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from servable import tensors
 from servable.contracts import ModelProvider, ModelSpec, ServableHandle, ServableId
-from servable.errors import FailedPrecondition, InvalidArgument, ServableError, UnknownError
+from servable.errors import (
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    ServableError,
+    UnknownError,
+)
 from servable.handlers import hints
+from servable.handlers.dtypes import check_fed
 from servable.handlers.resolve import acquire, present
 from servable.tensors import Array, Signature
 
 DEFAULT_SIGNATURE = "serving_default"
+
+METHOD_NAMES = tuple(
+    f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress")
+)
+"""What exporters store in signatures; the peer insists on one of them only behind a flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +64,15 @@ class PredictAnswer:
     outputs: Mapping[str, Array]
 
 
-def predict(models: ModelProvider, call: PredictCall) -> PredictAnswer:
+def predict(
+    models: ModelProvider, call: PredictCall, *, check_method_name: bool = False
+) -> PredictAnswer:
     """Answer a predict request. May block for as long as the model computes.
+
+    Args:
+        models: what is served.
+        call: the request.
+        check_method_name: refuse a signature whose method name is none of METHOD_NAMES.
 
     Raises:
         ServableError: with the peer's code and text for a request that is at fault,
@@ -62,7 +80,13 @@ def predict(models: ModelProvider, call: PredictCall) -> PredictAnswer:
     """
     spec = present(call.spec)
     with acquire(models, spec) as handle:
-        return predict_on(handle, spec.signature_name, call.inputs, call.output_filter)
+        return predict_on(
+            handle,
+            spec.signature_name,
+            call.inputs,
+            call.output_filter,
+            check_method_name=check_method_name,
+        )
 
 
 def predict_on(
@@ -70,6 +94,8 @@ def predict_on(
     signature_name: str,
     inputs: Mapping[str, Array],
     output_filter: Sequence[str] = (),
+    *,
+    check_method_name: bool = False,
 ) -> PredictAnswer:
     """Answer a predict request with a version that was found already; see `predict`."""
     name = signature_name or DEFAULT_SIGNATURE
@@ -80,10 +106,16 @@ def predict_on(
             hint=hints.cut(hints.no_such_signature(name, signatures)),
         )
     signature = signatures[name]
+    if check_method_name and signature.method_name not in METHOD_NAMES:
+        raise Internal(
+            "Expected prediction signature method_name to be one of "
+            f"{{{', '.join(METHOD_NAMES)}}}. Was: {signature.method_name}",
+            hint="Export the signature for one of these methods, or turn the check off.",
+        )
     try:
         feeds = _feeds(signature, inputs)
         fetches = _fetches(signature, output_filter)
-        _check_dtypes(signature, feeds)
+        check_fed([(spec, feeds[alias]) for alias, spec in signature.inputs.items()])
         computed = handle.servable.run(name, feeds, fetches)
     except ServableError as error:
         hints.explain(error, lambda: hints.wrong_inputs(name, signature, inputs))
@@ -168,32 +200,6 @@ def _fetches(signature: Signature, output_filter: Sequence[str]) -> Sequence[str
             )
         seen.add(alias)
     return output_filter or tuple(signature.outputs)
-
-
-def _check_dtypes(signature: Signature, feeds: Mapping[str, Array]) -> None:
-    """Refuse what the peer's runtime refuses: an array of another dtype. Shapes are free."""
-    wrong = {
-        alias
-        for alias, spec in signature.inputs.items()
-        if spec.dtype is not None and feeds[alias].dtype != spec.dtype.numpy
-    }
-    if not wrong:
-        return
-    # TensorFlow numbers the arguments of a run by the fed tensors' names, sorted, and
-    # reports the first that does not fit (measured with 2.21).
-    numbered = sorted(signature.inputs, key=lambda alias: signature.inputs[alias].name)
-    index, alias = next((i, alias) for i, alias in enumerate(numbered) if alias in wrong)
-    raise InvalidArgument(
-        f"Expects arg[{index}] to be {signature.inputs[alias].dtype} "
-        f"but {_dtype_name(feeds[alias])} is provided"
-    )
-
-
-def _dtype_name(array: Array) -> str:
-    try:
-        return tensors.from_numpy(array.dtype).name
-    except KeyError:
-        return str(array.dtype)
 
 
 def _set(names: Iterable[str]) -> str:

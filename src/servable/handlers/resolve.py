@@ -25,16 +25,13 @@ def acquire(models: ModelProvider, spec: ModelSpec) -> ServableHandle:
 
     Raises:
         InvalidArgument: the name is empty, or no version has the label.
-        NotFound: no such version is ready.
+        NotFound: no such version is ready, also if it is the one that has the label.
     """
     if not spec.name:
         raise InvalidArgument("ModelSpec has no name specified.", hint=_NAME_IT)
-    if spec.label is not None:
-        # The peer says this also when the model itself does not exist.
-        raise InvalidArgument(
-            f"Unrecognized servable version label: {spec.label}", hint=_no_label(models, spec)
-        )
     try:
+        if spec.label is not None:
+            return _labelled(models, spec.name, spec.label)
         return models.acquire(spec.name, spec.version)
     except NotFound as error:
         hints.explain(error, lambda: not_found(models, spec.name))
@@ -49,5 +46,26 @@ def not_found(models: ModelProvider, name: str) -> str:
     return hints.no_such_model(name, models.names())
 
 
-def _no_label(models: ModelProvider, spec: ModelSpec) -> str:
-    return hints.cut(f"No version has this label. {not_found(models, spec.name)}")
+def _labelled(models: ModelProvider, name: str, label: str) -> ServableHandle:
+    version = models.labels(name).get(label)
+    while version is not None:
+        try:
+            return models.acquire(name, version)
+        except NotFound:
+            # The label may have moved on, and its old version gone, since it was looked up.
+            before, version = version, models.labels(name).get(label)
+            if version == before:
+                raise
+    # The peer says this also when the model itself does not exist.
+    raise InvalidArgument(
+        f"Unrecognized servable version label: {label}", hint=_no_label(models, name)
+    )
+
+
+def _no_label(models: ModelProvider, name: str) -> str:
+    given = models.labels(name)
+    known = ", ".join(f"{label} is {version}" for label, version in sorted(given.items()))
+    return hints.cut(
+        f"No version has this label.{f' Labels: {known}.' if known else ''} "
+        f"{not_found(models, name)}"
+    )

@@ -15,8 +15,8 @@ from servable.ops.support import shape_text
 from servable.tensors import Array
 
 # Of the self-normalising activation: its fixed point is mean 0 and variance 1.
-_SELU_SCALE = 1.0507009873554804934193349852946
-_SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
 
 
 def _elu(x: Array) -> Array:
@@ -24,7 +24,7 @@ def _elu(x: Array) -> Array:
 
 
 def _selu(x: Array) -> Array:
-    return np.where(x < 0, _SELU_SCALE * _SELU_ALPHA * np.expm1(np.minimum(x, 0)), _SELU_SCALE * x)
+    return np.where(x < 0, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(x, 0)), SELU_SCALE * x)
 
 
 def _softplus(x: Array) -> Array:
@@ -69,8 +69,12 @@ _FLOATING: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
+# OpenVINO moves transpositions past it and forgets to move its axis.
+_NOT_IN_ISLANDS = frozenset({"LogSoftmax"})
+
+
 def _register(name: str, function: Callable[[Array], Array]) -> None:
-    @op(name, island=Island.LIGHT)
+    @op(name, island=Island.NEVER if name in _NOT_IN_ISLANDS else Island.LIGHT)
     def make(build: Build) -> Kernel:  # noqa: ARG001
         return lambda x: function(wide(x)).astype(x.dtype, copy=False)
 

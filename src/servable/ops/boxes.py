@@ -131,7 +131,9 @@ def _soften(
         if compared < len(kept):
             others = np.array(kept[compared:][::-1])
             overlaps = similar(np.array([box]), others)[0].astype(scores.dtype)
-            weights = np.exp(scale * overlaps * overlaps)
+            # numpy's own float32 is a last digit off now and then, which shows in ties.
+            exponents = scale * overlaps * overlaps
+            weights = np.exp(exponents.astype(np.float64)).astype(exponents.dtype)
             score = np.multiply.accumulate(np.concatenate(([before], weights)))[-1]
         if score == before:
             kept.append(box)

@@ -1,4 +1,4 @@
-"""Comparison, logic, and the choice between two tensors."""
+"""Comparison, logic, what kind of number it is, and the choice between two tensors."""
 
 from __future__ import annotations
 
@@ -40,6 +40,25 @@ def logical_not(build: Build) -> Kernel:
     """Whether it is false."""
     del build
     return np.logical_not
+
+
+_KINDS: Mapping[str, Callable[..., Any]] = {
+    "IsFinite": np.isfinite,
+    "IsInf": np.isinf,
+    "IsNan": np.isnan,
+}
+
+
+def _kind(name: str, function: Callable[..., Any]) -> None:
+    # Not in islands: OpenVINO loses NaN.
+    @op(name)
+    def make(build: Build) -> Kernel:
+        del build
+        return lambda x: function(x).astype(np.bool_, copy=False)
+
+
+for _name, _function in _KINDS.items():
+    _kind(_name, _function)
 
 
 def _equality(name: str, function: Callable[..., Any], otherwise: bool) -> None:

@@ -78,6 +78,33 @@ def while_(build: Build) -> Kernel:
     return kernel
 
 
+@op("For", attrs="body")
+def for_(build: Build) -> Kernel:
+    """A function of a counter and the loop's variables, for each value of the counter."""
+    step = body(build, "body")
+    most = build.environment.most_steps
+
+    def kernel(start: Any, limit: Any, delta: Any, *variables: Any) -> Any:
+        first, last, by = (int(np.asarray(v)[()]) for v in (start, limit, delta))
+        if not by and first != last:
+            raise InvalidArgument("delta must be nonzero")
+        if by * (last - first) < 0:
+            raise InvalidArgument(
+                f"If start {'<' if by < 0 else '>'} limit, delta must be {'>' if by < 0 else '<'} 0"
+            )
+        counter = range(first, last, by or 1)
+        if len(counter) > most:
+            raise ResourceExhausted(
+                f"a loop would run for {len(counter)} steps, and {most} is the most"
+            )
+        values = list(variables)
+        for number in counter:
+            values = step([np.asarray(number, np.int32), *values])
+        return _results(values)
+
+    return kernel
+
+
 @op("ToBool")
 def to_bool(build: Build) -> Kernel:
     """A tensor as a condition."""

@@ -53,10 +53,6 @@ def _check(x: Array, filters: Array, rank: int) -> int:
             "filter must not have zero elements (i.e. all dimensions must be non-zero)"
         )
     depth, features = filters.shape[-2:]
-    if rank != 2 and x.shape[-1] != depth:
-        raise InvalidArgument(
-            f"input and filter must have the same depth: {x.shape[-1]} vs {depth}"
-        )
     if x.shape[-1] % depth:
         raise InvalidArgument(
             f"input depth must be evenly divisible by filter depth: {x.shape[-1]} vs {depth}"
@@ -176,7 +172,10 @@ def conv_2d(build: Build) -> Kernel:
     island_among=filters_are_constant,
 )
 def conv_3d(build: Build) -> Kernel:
-    """Convolution of volumes with filters [planes, rows, columns, in, out]."""
+    """Convolution of volumes with filters [planes, rows, columns, in, out], or in groups.
+
+    TensorFlow computes groups only where XLA compiles the function, which Keras asks for.
+    """
     return _convolution(sliding(build, paddings="SAME VALID"))
 
 

@@ -33,6 +33,8 @@ def check_broadcast(x: Array, y: Array) -> None:
         InvalidArgument: they do not.
         ResourceExhausted: they do, and the result is larger than a kernel may make.
     """
+    if not (x.ndim and y.ndim):
+        return
     try:
         shape = np.broadcast_shapes(x.shape, y.shape)
     except ValueError:

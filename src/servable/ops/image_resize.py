@@ -132,14 +132,19 @@ def resize_bilinear(build: Build) -> Kernel:
 
     def kernel(images: Array, size: Array) -> Array:
         height, width = check_images(images, size, how, 4)
-        if images.shape[1:3] == (height, width):
-            return images.astype(FLOAT, copy=False)
-        rows, down = _line(how, images.shape[1], height)
-        columns, right = _line(how, images.shape[2], width)
-        x, rows = _used(images, 1, rows)
-        return _between(_between(x, 2, columns, right), 1, rows, down)
+        return resized_linearly(images, height, width, how)
 
     return kernel
+
+
+def resized_linearly(images: Array, height: int, width: int, how: Corners) -> Array:
+    """Images [batch, height, width, channels] of another size, as float32."""
+    if images.shape[1:3] == (height, width):
+        return images.astype(FLOAT, copy=False)
+    rows, down = _line(how, images.shape[1], height)
+    columns, right = _line(how, images.shape[2], width)
+    x, rows = _used(images, 1, rows)
+    return _between(_between(x, 2, columns, right), 1, rows, down)
 
 
 def _nearest(how: Corners, size: int, made: int) -> Array:

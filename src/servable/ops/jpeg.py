@@ -191,9 +191,7 @@ def _samples(file: _File, planes: list[_Plane], *, fast: bool) -> list[Array]:
     differ by a grey level or two.
     """
     quick = _stored(file, fast=True)
-    found = [
-        np.ascontiguousarray(quick[:: p.down, :: p.across, i]) for i, p in enumerate(planes)
-    ]
+    found = [np.ascontiguousarray(quick[:: p.down, :: p.across, i]) for i, p in enumerate(planes)]
     if fast:
         return found
     whole = _stored(file, fast=False)

@@ -10,6 +10,10 @@ MOST_BYTES = 4 << 30
 """Bytes of the largest tensor that a kernel makes from sizes that a request names."""
 
 
+MOST_STEPS = 1_000_000
+"""Steps of one loop: more are taken for a loop that never ends."""
+
+
 def check_size(shape: Iterable[int], itemsize: int) -> tuple[int, ...]:
     """Return the shape as plain numbers, if a tensor of it may be made.
 

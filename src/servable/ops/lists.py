@@ -30,7 +30,10 @@ class TensorList:
 
     def with_item(self, index: int, item: Array) -> TensorList:
         """The list with one element replaced."""
-        return replace(self, items=(*self.items[:index], item, *self.items[index + 1 :]))
+        # A loop does this at every step; a list of items is copied sooner than spliced.
+        items = list(self.items)
+        items[index] = item
+        return TensorList(self.dtype, self.shape, tuple(items))
 
 
 def as_shape(value: Any) -> Shape:
@@ -103,7 +106,7 @@ def _index(items: TensorList, index: Any) -> int:
 
 
 def _checked(items: TensorList, item: Array) -> Array:
-    if items.shape is not None:
+    if items.shape is not None and items.shape != item.shape:
         merged(items.shape, item.shape)
     if item.dtype != items.dtype:
         raise InvalidArgument(f"Invalid data type of an element: {item.dtype} in {items.dtype}")

@@ -25,7 +25,8 @@ def _adjoint(x: Array, adjoint: bool) -> Array:
 def _product(x: Array, y: Array, dtype: Any) -> Any:
     """The product in a dtype that is fit for sums, rounded to `dtype`."""
     rows, columns = x.shape[-2], y.shape[-1]
-    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    plain = x.ndim == y.ndim == 2
+    batch = () if plain else np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     check_size((*batch, rows, columns), x.itemsize)
     return np.matmul(wide(x), wide(y)).astype(dtype, copy=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,7 @@ def _max_over_channels(x: Array, window: int) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
+class Window:
     """A window: how it moves, its spatial sizes, and the channels that it takes together."""
 
     how: Sliding
@@ -77,6 +78,7 @@ class _Window:
     channels: int
 
     def axes(self, x: Array) -> tuple[Axis, ...]:
+        """One for each spatial dimension of these images, whose channels come last."""
         return self.how.over(x.shape[1:-1], self.sizes)
 
 
@@ -86,7 +88,7 @@ def _window(
     strides: Sequence[int],
     padding: str,
     explicit_paddings: tuple[tuple[int, int], ...] = (),
-) -> _Window:
+) -> Window:
     """Check what an op says of its window, over all dimensions.
 
     Raises:
@@ -124,10 +126,10 @@ def _window(
                     f"{name} padding {padding_} needs to be smaller than the window size {size}"
                 )
     how = Sliding(rank, first, steps, (1,) * rank, padding, explicit_paddings)
-    return _Window(how, window, channels)
+    return Window(how, window, channels)
 
 
-def _attributes(build: Build, *, paddings: str = "SAME VALID", channels: bool = False) -> _Window:
+def window_of(build: Build, *, paddings: str = "SAME VALID", channels: bool = False) -> Window:
     """The window that the node's attributes describe; over channels only if `channels`."""
     padding = build.choice("padding", *paddings.split())
     layout = data_format(build) if "data_format" in build.node.attrs else (2, False)
@@ -138,7 +140,7 @@ def _attributes(build: Build, *, paddings: str = "SAME VALID", channels: bool = 
     return window
 
 
-def _max_pool(x: Array, window: _Window) -> Array:
+def _max_pool(x: Array, window: Window) -> Array:
     images = window.how.last(x, "tensor_in")
     if window.channels != 1:
         return _max_over_channels(images, window.channels)
@@ -156,7 +158,7 @@ def _over_space(node: Node) -> bool:
 @op("MaxPool", attrs=f"{_POOL} explicit_paddings", island=Island.LIGHT, island_if=_over_space)
 def max_pool(build: Build) -> Kernel:
     """The largest number under each window."""
-    window = _attributes(build, paddings="SAME VALID EXPLICIT", channels=True)
+    window = window_of(build, paddings="SAME VALID EXPLICIT", channels=True)
     return lambda x: _max_pool(x, window)
 
 
@@ -175,14 +177,14 @@ def max_pool_v2(build: Build) -> Kernel:
 @op("MaxPool3D", attrs=_POOL, island=Island.LIGHT)
 def max_pool_3d(build: Build) -> Kernel:
     """The largest number under each window of a volume."""
-    window = _attributes(build)
+    window = window_of(build)
     return lambda x: _max_pool(x, window)
 
 
 @op("AvgPool", "AvgPool3D", attrs=_POOL, island=Island.LIGHT)
 def avg_pool(build: Build) -> Kernel:
     """The mean under each window, padding not counted."""
-    window = _attributes(build)
+    window = window_of(build)
 
     def kernel(x: Array) -> Array:
         images = window.how.last(x, "tensor_in")
@@ -199,7 +201,7 @@ def avg_pool(build: Build) -> Kernel:
 @op("MaxPoolWithArgmax", attrs="ksize strides padding include_batch_in_index Targmax")
 def max_pool_with_argmax(build: Build) -> Kernel:
     """The largest number under each window, and its place in the flattened image."""
-    window = _attributes(build)
+    window = window_of(build)
     with_batch = build.bool("include_batch_in_index")
     dtype = build.type("Targmax").numpy
 
@@ -211,26 +213,31 @@ def max_pool_with_argmax(build: Build) -> Kernel:
         numbers = np.arange(x[0].size, dtype=np.int64).reshape(1, *x.shape[1:])
         if with_batch:
             numbers = numbers + np.arange(x.shape[0]).reshape(-1, 1, 1, 1) * x[0].size
-        values, places = _largest(images, numbers, axes)
+        values, places = largest(images, numbers, axes)
         return values, places.astype(dtype, copy=False)
 
     return kernel
 
 
-def _largest(x: Array, numbers: Array, axes: Sequence[Axis]) -> tuple[Array, Array]:
-    """The largest under each window, and its number; the first of equal ones."""
-    rows, columns = axes
-    shape = (x.shape[0], rows.places, columns.places, x.shape[-1])
+def largest(x: Array, numbers: Array, axes: Sequence[Axis]) -> tuple[Array, Array]:
+    """The largest under each window, and its number; the first of equal ones.
+
+    Args:
+        x: [batch, *sizes, channels].
+        numbers: one for each element of an image, or of all images.
+        axes: one for each spatial dimension.
+    """
+    shape = (x.shape[0], *(axis.places for axis in axes), x.shape[-1])
     values = np.zeros(shape, x.dtype)
     found = np.full(shape, -1, np.int64)
-    for row in rows.meeting():
-        for column in columns.meeting():
-            (at_rows, in_rows), (at_columns, in_columns) = rows.inside(row), columns.inside(column)
-            at = (slice(None), at_rows, at_columns)
-            part = x[:, in_rows, in_columns]
-            better = (part > values[at]) | (found[at] < 0)
-            np.copyto(values[at], part, where=better)
-            np.copyto(found[at], numbers[:, in_rows, in_columns], where=better)
+    for offset in itertools.product(*(axis.meeting() for axis in axes)):
+        met = [axis.inside(o) for axis, o in zip(axes, offset, strict=True)]
+        at = (slice(None), *(places for places, _ in met))
+        under = (slice(None), *(elements for _, elements in met))
+        part = x[under]
+        better = (part > values[at]) | (found[at] < 0)
+        np.copyto(values[at], part, where=better)
+        np.copyto(found[at], np.broadcast_to(numbers, x.shape)[under], where=better)
     return values, found
 
 

@@ -89,10 +89,9 @@ _ROUNDINGS: dict[str, Callable[[Array], Array]] = {
 
 
 def _there_and_back(
-    build: Build, rounding: Callable[[Array], Array]
+    build: Build, rounding: Callable[[Array], Array], *, narrow: bool, axis: int
 ) -> Callable[[Array, Array, Array, int], Array]:
     signed, given = build.bool("signed_input"), build.bool("range_given")
-    narrow, axis = build.bool("narrow_range"), build.int("axis")
     if axis < -1:
         raise InvalidArgument(f"Axis must be at least -1. Found {axis}")
 
@@ -163,7 +162,9 @@ def _grid(low: Array, high: Array, least: int, most: int) -> tuple[Array, Array,
 )
 def quantize_and_dequantize(build: Build) -> Kernel:
     """Round to levels of a number of bits, within a range that is given or found."""
-    run = _there_and_back(build, _ROUNDINGS[build.choice("round_mode", *_ROUNDINGS)])
+    rounding = _ROUNDINGS[build.choice("round_mode", *_ROUNDINGS)]
+    narrow, axis = build.bool("narrow_range"), build.int("axis")
+    run = _there_and_back(build, rounding, narrow=narrow, axis=axis)
     bits, given = build.int("num_bits"), build.bool("range_given")
 
     def kernel(x: Array, low: Array, high: Array) -> Array:
@@ -178,9 +179,23 @@ def quantize_and_dequantize(build: Build) -> Kernel:
 @op("QuantizeAndDequantizeV3", attrs=_THERE_AND_BACK)
 def quantize_and_dequantize_v3(build: Build) -> Kernel:
     """QuantizeAndDequantizeV2 whose number of bits is an input."""
-    run = _there_and_back(build, _ROUNDINGS["HALF_TO_EVEN"])
+    narrow, axis = build.bool("narrow_range"), build.int("axis")
+    run = _there_and_back(build, _ROUNDINGS["HALF_TO_EVEN"], narrow=narrow, axis=axis)
 
     def kernel(x: Array, low: Array, high: Array, bits: Array) -> Array:
         return run(x, low, high, int(scalar(bits, "num_bits must be a scalar, got {}")))
 
     return kernel
+
+
+@op(
+    "QuantizeAndDequantize",
+    attrs="signed_input num_bits range_given input_min input_max",
+)
+def quantize_and_dequantize_v1(build: Build) -> Kernel:
+    """QuantizeAndDequantizeV2 whose range is in attributes."""
+    run = _there_and_back(build, _ROUNDINGS["HALF_TO_EVEN"], narrow=False, axis=-1)
+    bits = build.int("num_bits")
+    dtype = build.type().numpy
+    low, high = (np.asarray(build.float(name), dtype) for name in ("input_min", "input_max"))
+    return lambda x: run(x, low, high, bits)

@@ -73,7 +73,7 @@ def random_gamma(build: Build) -> Kernel:
     return lambda sizes, alpha: _outer(samplers.gamma, moving, _vector(sizes), alpha, dtype)
 
 
-@op("RandomPoissonV2", attrs="seed seed2 dtype")
+@op("RandomPoisson", "RandomPoissonV2", attrs="seed seed2 dtype")
 def random_poisson(build: Build) -> Kernel:
     """Samples of Poisson distributions."""
     dtype, moving = build.type("dtype").numpy, Moving(build)

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 
 from servable.graph import schema
 from servable.graph.ir import FunctionRef, GraphError, Node, UnsupportedOps
+from servable.ops.limits import MOST_STEPS
 from servable.ops.resources import Resources
 from servable.tensors import Array, DType
 
@@ -55,7 +56,7 @@ class Environment:
     resources: Resources
     restore: Callable[[bytes, bytes], Array] | None
     function: Callable[[FunctionRef], Body]
-    most_steps: int = 1_000_000
+    most_steps: int = MOST_STEPS
     assets: Path | None = None
 
 

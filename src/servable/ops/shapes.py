@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from servable.errors import InvalidArgument
 from servable.graph.ir import GraphError, Node
-from servable.ops.islands import from_shapes
+from servable.ops.islands import constant, from_shapes
 from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
 from servable.ops.support import bare, in_range, whole_axis
@@ -86,7 +87,13 @@ def ensure_shape(build: Build) -> Kernel:
     return kernel
 
 
-@op("Reshape", island=Island.LIGHT, int32=True)
+def _not_to_a_scalar(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """OpenVINO dies of a product that is reshaped to a scalar."""
+    sizes = constant(node.inputs[1], nodes)
+    return sizes is None or sizes.size > 0
+
+
+@op("Reshape", island=Island.LIGHT, island_among=_not_to_a_scalar, int32=True)
 def reshape(build: Build) -> Kernel:
     """The same elements in another shape; one size may be -1."""
     del build

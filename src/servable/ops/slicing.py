@@ -10,7 +10,9 @@ import numpy as np
 from servable.errors import InvalidArgument
 from servable.graph.ir import Node
 from servable.ops.islands import constant
+from servable.ops.limits import check_size
 from servable.ops.registry import Build, Island, Kernel, op
+from servable.ops.resources import Variable
 from servable.ops.support import whole_axis
 from servable.ops.text import dims
 from servable.tensors import Array
@@ -128,21 +130,55 @@ def strided_slice(build: Build) -> Kernel:
 def strided_slice_update(build: Build) -> Kernel:
     """A copy in which a slice is replaced; the new value is broadcast to its shape."""
     indexing = _indexing(build)
+    return lambda x, begin, end, strides, value: _replaced(x, indexing(begin, end, strides), value)
 
-    def kernel(x: Array, begin: Array, end: Array, strides: Array, value: Array) -> Any:
+
+@op("ResourceStridedSliceAssign", attrs=_MASKS)
+def strided_slice_assign(build: Build) -> Kernel:
+    """Replace a slice of a variable; the new value is broadcast to its shape."""
+    indexing = _indexing(build)
+
+    def kernel(variable: Variable, begin: Array, end: Array, strides: Array, value: Array) -> None:
         index = indexing(begin, end, strides)
-        made = np.array(x)
+        variable.update(lambda old: _replaced(old, index, value))
+
+    return kernel
+
+
+def _replaced(x: Array, index: tuple[Any, ...], value: Array) -> Array:
+    made = np.array(x)
+    try:
+        place = made[index]
+    except IndexError:
+        _refuse(x, index)
+    try:
+        place[...] = np.broadcast_to(value, place.shape)
+    except ValueError:
+        raise InvalidArgument(
+            f"Cannot broadcast input shape {dims(value.shape)} into final shape {dims(place.shape)}"
+        ) from None
+    return made
+
+
+@op("StridedSliceGrad", attrs=_MASKS)
+def strided_slice_grad(build: Build) -> Kernel:
+    """Zeros, and the gradient of a slice in its place."""
+    indexing = _indexing(build)
+
+    def kernel(shape: Array, begin: Array, end: Array, strides: Array, gradient: Array) -> Any:
+        if shape.ndim != 1:
+            raise InvalidArgument(f"shape must be 1-D, got shape.shape = {dims(shape.shape)}")
+        index = indexing(begin, end, strides)
+        made = np.zeros(check_size(shape.tolist(), gradient.itemsize), gradient.dtype)
         try:
             place = made[index]
         except IndexError:
-            _refuse(x, index)
-        try:
-            place[...] = np.broadcast_to(value, place.shape)
-        except ValueError:
+            _refuse(made, index)
+        if place.shape != gradient.shape:
             raise InvalidArgument(
-                f"Cannot broadcast input shape {dims(value.shape)} into final shape"
-                f" {dims(place.shape)}"
-            ) from None
+                f"shape of dy was {dims(gradient.shape)} instead of {dims(place.shape)}"
+            )
+        place[...] = gradient
         return made
 
     return kernel

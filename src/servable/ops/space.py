@@ -220,7 +220,13 @@ def _patches(build: Build, rates: Sequence[int], rank: int) -> Kernel:
                 # The odd one goes behind.
                 pairs[d] = (needed // 2, needed - needed // 2)
             else:
-                places[d] = max(-(-(size - reach[d] + 1) // stride), 0)
+                # Towards zero, as C++ divides.
+                places[d] = int((size - reach[d] + stride) / stride)
+                if places[d] < 0:
+                    raise InvalidArgument(
+                        f"Computed output size would be negative: {places[d]} [input_size: {size},"
+                        f" effective_filter_size: {reach[d]}, stride: {stride}]"
+                    )
         depth = x.shape[-1] * math.prod(windows)
         shape = check_size((x.shape[0], *places[1:-1], depth), x.dtype.itemsize)
         if 0 in shape:

@@ -389,13 +389,23 @@ class GradientDef(_message.Message):
     gradient_func: str
     def __init__(self, function_name: _Optional[str] = ..., gradient_func: _Optional[str] = ...) -> None: ...
 
+class RegisteredGradient(_message.Message):
+    __slots__ = ("gradient_func", "registered_op_type")
+    GRADIENT_FUNC_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_OP_TYPE_FIELD_NUMBER: _ClassVar[int]
+    gradient_func: str
+    registered_op_type: str
+    def __init__(self, gradient_func: _Optional[str] = ..., registered_op_type: _Optional[str] = ...) -> None: ...
+
 class FunctionDefLibrary(_message.Message):
-    __slots__ = ("function", "gradient")
+    __slots__ = ("function", "gradient", "registered_gradients")
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
     GRADIENT_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_GRADIENTS_FIELD_NUMBER: _ClassVar[int]
     function: _containers.RepeatedCompositeFieldContainer[FunctionDef]
     gradient: _containers.RepeatedCompositeFieldContainer[GradientDef]
-    def __init__(self, function: _Optional[_Iterable[_Union[FunctionDef, _Mapping]]] = ..., gradient: _Optional[_Iterable[_Union[GradientDef, _Mapping]]] = ...) -> None: ...
+    registered_gradients: _containers.RepeatedCompositeFieldContainer[RegisteredGradient]
+    def __init__(self, function: _Optional[_Iterable[_Union[FunctionDef, _Mapping]]] = ..., gradient: _Optional[_Iterable[_Union[GradientDef, _Mapping]]] = ..., registered_gradients: _Optional[_Iterable[_Union[RegisteredGradient, _Mapping]]] = ...) -> None: ...
 
 class VersionDef(_message.Message):
     __slots__ = ("producer", "min_consumer", "bad_consumers")

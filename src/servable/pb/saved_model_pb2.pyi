@@ -1,5 +1,6 @@
 from google.protobuf import any_pb2 as _any_pb2
 from servable.pb import framework_pb2 as _framework_pb2
+from servable.pb import structure_pb2 as _structure_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -74,8 +75,42 @@ class CollectionDef(_message.Message):
     any_list: CollectionDef.AnyList
     def __init__(self, node_list: _Optional[_Union[CollectionDef.NodeList, _Mapping]] = ..., bytes_list: _Optional[_Union[CollectionDef.BytesList, _Mapping]] = ..., int64_list: _Optional[_Union[CollectionDef.Int64List, _Mapping]] = ..., float_list: _Optional[_Union[CollectionDef.FloatList, _Mapping]] = ..., any_list: _Optional[_Union[CollectionDef.AnyList, _Mapping]] = ...) -> None: ...
 
+class VariableDef(_message.Message):
+    __slots__ = ("variable_name", "initializer_name", "snapshot_name", "save_slice_info_def", "is_resource", "initial_value_name", "trainable", "synchronization", "aggregation")
+    VARIABLE_NAME_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZER_NAME_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_NAME_FIELD_NUMBER: _ClassVar[int]
+    SAVE_SLICE_INFO_DEF_FIELD_NUMBER: _ClassVar[int]
+    IS_RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_VALUE_NAME_FIELD_NUMBER: _ClassVar[int]
+    TRAINABLE_FIELD_NUMBER: _ClassVar[int]
+    SYNCHRONIZATION_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATION_FIELD_NUMBER: _ClassVar[int]
+    variable_name: str
+    initializer_name: str
+    snapshot_name: str
+    save_slice_info_def: SaveSliceInfoDef
+    is_resource: bool
+    initial_value_name: str
+    trainable: bool
+    synchronization: int
+    aggregation: int
+    def __init__(self, variable_name: _Optional[str] = ..., initializer_name: _Optional[str] = ..., snapshot_name: _Optional[str] = ..., save_slice_info_def: _Optional[_Union[SaveSliceInfoDef, _Mapping]] = ..., is_resource: _Optional[bool] = ..., initial_value_name: _Optional[str] = ..., trainable: _Optional[bool] = ..., synchronization: _Optional[int] = ..., aggregation: _Optional[int] = ...) -> None: ...
+
+class SaveSliceInfoDef(_message.Message):
+    __slots__ = ("full_name", "full_shape", "var_offset", "var_shape")
+    FULL_NAME_FIELD_NUMBER: _ClassVar[int]
+    FULL_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    VAR_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    VAR_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    full_name: str
+    full_shape: _containers.RepeatedScalarFieldContainer[int]
+    var_offset: _containers.RepeatedScalarFieldContainer[int]
+    var_shape: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, full_name: _Optional[str] = ..., full_shape: _Optional[_Iterable[int]] = ..., var_offset: _Optional[_Iterable[int]] = ..., var_shape: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class TensorInfo(_message.Message):
-    __slots__ = ("name", "coo_sparse", "dtype", "tensor_shape")
+    __slots__ = ("name", "coo_sparse", "composite_tensor", "dtype", "tensor_shape")
     class CooSparse(_message.Message):
         __slots__ = ("values_tensor_name", "indices_tensor_name", "dense_shape_tensor_name")
         VALUES_TENSOR_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -85,15 +120,24 @@ class TensorInfo(_message.Message):
         indices_tensor_name: str
         dense_shape_tensor_name: str
         def __init__(self, values_tensor_name: _Optional[str] = ..., indices_tensor_name: _Optional[str] = ..., dense_shape_tensor_name: _Optional[str] = ...) -> None: ...
+    class CompositeTensor(_message.Message):
+        __slots__ = ("type_spec", "components")
+        TYPE_SPEC_FIELD_NUMBER: _ClassVar[int]
+        COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+        type_spec: _structure_pb2.TypeSpecProto
+        components: _containers.RepeatedCompositeFieldContainer[TensorInfo]
+        def __init__(self, type_spec: _Optional[_Union[_structure_pb2.TypeSpecProto, _Mapping]] = ..., components: _Optional[_Iterable[_Union[TensorInfo, _Mapping]]] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     COO_SPARSE_FIELD_NUMBER: _ClassVar[int]
+    COMPOSITE_TENSOR_FIELD_NUMBER: _ClassVar[int]
     DTYPE_FIELD_NUMBER: _ClassVar[int]
     TENSOR_SHAPE_FIELD_NUMBER: _ClassVar[int]
     name: str
     coo_sparse: TensorInfo.CooSparse
+    composite_tensor: TensorInfo.CompositeTensor
     dtype: _framework_pb2.DataType
     tensor_shape: _framework_pb2.TensorShapeProto
-    def __init__(self, name: _Optional[str] = ..., coo_sparse: _Optional[_Union[TensorInfo.CooSparse, _Mapping]] = ..., dtype: _Optional[_Union[_framework_pb2.DataType, str]] = ..., tensor_shape: _Optional[_Union[_framework_pb2.TensorShapeProto, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., coo_sparse: _Optional[_Union[TensorInfo.CooSparse, _Mapping]] = ..., composite_tensor: _Optional[_Union[TensorInfo.CompositeTensor, _Mapping]] = ..., dtype: _Optional[_Union[_framework_pb2.DataType, str]] = ..., tensor_shape: _Optional[_Union[_framework_pb2.TensorShapeProto, _Mapping]] = ...) -> None: ...
 
 class SignatureDef(_message.Message):
     __slots__ = ("inputs", "outputs", "method_name", "defaults")
@@ -182,45 +226,169 @@ class SavedAsset(_message.Message):
     asset_file_def_index: int
     def __init__(self, asset_file_def_index: _Optional[int] = ...) -> None: ...
 
+class FunctionSpec(_message.Message):
+    __slots__ = ("fullargspec", "is_method", "input_signature", "jit_compile")
+    class JitCompile(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        DEFAULT: _ClassVar[FunctionSpec.JitCompile]
+        ON: _ClassVar[FunctionSpec.JitCompile]
+        OFF: _ClassVar[FunctionSpec.JitCompile]
+    DEFAULT: FunctionSpec.JitCompile
+    ON: FunctionSpec.JitCompile
+    OFF: FunctionSpec.JitCompile
+    FULLARGSPEC_FIELD_NUMBER: _ClassVar[int]
+    IS_METHOD_FIELD_NUMBER: _ClassVar[int]
+    INPUT_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    JIT_COMPILE_FIELD_NUMBER: _ClassVar[int]
+    fullargspec: _structure_pb2.StructuredValue
+    is_method: bool
+    input_signature: _structure_pb2.StructuredValue
+    jit_compile: FunctionSpec.JitCompile
+    def __init__(self, fullargspec: _Optional[_Union[_structure_pb2.StructuredValue, _Mapping]] = ..., is_method: _Optional[bool] = ..., input_signature: _Optional[_Union[_structure_pb2.StructuredValue, _Mapping]] = ..., jit_compile: _Optional[_Union[FunctionSpec.JitCompile, str]] = ...) -> None: ...
+
+class SavedFunction(_message.Message):
+    __slots__ = ("concrete_functions", "function_spec")
+    CONCRETE_FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_SPEC_FIELD_NUMBER: _ClassVar[int]
+    concrete_functions: _containers.RepeatedScalarFieldContainer[str]
+    function_spec: FunctionSpec
+    def __init__(self, concrete_functions: _Optional[_Iterable[str]] = ..., function_spec: _Optional[_Union[FunctionSpec, _Mapping]] = ...) -> None: ...
+
+class SavedConcreteFunction(_message.Message):
+    __slots__ = ("bound_inputs", "canonicalized_input_signature", "output_signature")
+    BOUND_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    CANONICALIZED_INPUT_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    bound_inputs: _containers.RepeatedScalarFieldContainer[int]
+    canonicalized_input_signature: _structure_pb2.StructuredValue
+    output_signature: _structure_pb2.StructuredValue
+    def __init__(self, bound_inputs: _Optional[_Iterable[int]] = ..., canonicalized_input_signature: _Optional[_Union[_structure_pb2.StructuredValue, _Mapping]] = ..., output_signature: _Optional[_Union[_structure_pb2.StructuredValue, _Mapping]] = ...) -> None: ...
+
+class SavedBareConcreteFunction(_message.Message):
+    __slots__ = ("concrete_function_name", "argument_keywords", "allowed_positional_arguments", "function_spec")
+    CONCRETE_FUNCTION_NAME_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENT_KEYWORDS_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_POSITIONAL_ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_SPEC_FIELD_NUMBER: _ClassVar[int]
+    concrete_function_name: str
+    argument_keywords: _containers.RepeatedScalarFieldContainer[str]
+    allowed_positional_arguments: int
+    function_spec: FunctionSpec
+    def __init__(self, concrete_function_name: _Optional[str] = ..., argument_keywords: _Optional[_Iterable[str]] = ..., allowed_positional_arguments: _Optional[int] = ..., function_spec: _Optional[_Union[FunctionSpec, _Mapping]] = ...) -> None: ...
+
 class SavedVariable(_message.Message):
-    __slots__ = ("dtype", "shape", "trainable", "name", "device")
+    __slots__ = ("dtype", "shape", "trainable", "synchronization", "aggregation", "name", "device", "experimental_distributed_variable_components")
     DTYPE_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     TRAINABLE_FIELD_NUMBER: _ClassVar[int]
+    SYNCHRONIZATION_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATION_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTAL_DISTRIBUTED_VARIABLE_COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     dtype: _framework_pb2.DataType
     shape: _framework_pb2.TensorShapeProto
     trainable: bool
+    synchronization: int
+    aggregation: int
     name: str
     device: str
-    def __init__(self, dtype: _Optional[_Union[_framework_pb2.DataType, str]] = ..., shape: _Optional[_Union[_framework_pb2.TensorShapeProto, _Mapping]] = ..., trainable: _Optional[bool] = ..., name: _Optional[str] = ..., device: _Optional[str] = ...) -> None: ...
+    experimental_distributed_variable_components: _containers.RepeatedCompositeFieldContainer[SavedVariable]
+    def __init__(self, dtype: _Optional[_Union[_framework_pb2.DataType, str]] = ..., shape: _Optional[_Union[_framework_pb2.TensorShapeProto, _Mapping]] = ..., trainable: _Optional[bool] = ..., synchronization: _Optional[int] = ..., aggregation: _Optional[int] = ..., name: _Optional[str] = ..., device: _Optional[str] = ..., experimental_distributed_variable_components: _Optional[_Iterable[_Union[SavedVariable, _Mapping]]] = ...) -> None: ...
+
+class SavedConstant(_message.Message):
+    __slots__ = ("operation",)
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    operation: str
+    def __init__(self, operation: _Optional[str] = ...) -> None: ...
+
+class SavedResource(_message.Message):
+    __slots__ = ("device",)
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    device: str
+    def __init__(self, device: _Optional[str] = ...) -> None: ...
+
+class CapturedTensor(_message.Message):
+    __slots__ = ("name", "concrete_function")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONCRETE_FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    concrete_function: str
+    def __init__(self, name: _Optional[str] = ..., concrete_function: _Optional[str] = ...) -> None: ...
+
+class SaveableObject(_message.Message):
+    __slots__ = ("save_function", "restore_function")
+    SAVE_FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    RESTORE_FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    save_function: int
+    restore_function: int
+    def __init__(self, save_function: _Optional[int] = ..., restore_function: _Optional[int] = ...) -> None: ...
 
 class SavedUserObject(_message.Message):
-    __slots__ = ("identifier", "metadata")
+    __slots__ = ("identifier", "version", "metadata")
     IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     identifier: str
+    version: _framework_pb2.VersionDef
     metadata: str
-    def __init__(self, identifier: _Optional[str] = ..., metadata: _Optional[str] = ...) -> None: ...
+    def __init__(self, identifier: _Optional[str] = ..., version: _Optional[_Union[_framework_pb2.VersionDef, _Mapping]] = ..., metadata: _Optional[str] = ...) -> None: ...
 
 class SavedObject(_message.Message):
-    __slots__ = ("children", "user_object", "asset", "variable")
+    __slots__ = ("children", "dependencies", "slot_variables", "user_object", "asset", "function", "variable", "bare_concrete_function", "constant", "resource", "captured_tensor", "saveable_objects", "registered_name", "serialized_user_proto", "registered_saver")
+    class SaveableObjectsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: SaveableObject
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[SaveableObject, _Mapping]] = ...) -> None: ...
     CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    DEPENDENCIES_FIELD_NUMBER: _ClassVar[int]
+    SLOT_VARIABLES_FIELD_NUMBER: _ClassVar[int]
     USER_OBJECT_FIELD_NUMBER: _ClassVar[int]
     ASSET_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
     VARIABLE_FIELD_NUMBER: _ClassVar[int]
+    BARE_CONCRETE_FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    CONSTANT_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    CAPTURED_TENSOR_FIELD_NUMBER: _ClassVar[int]
+    SAVEABLE_OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_NAME_FIELD_NUMBER: _ClassVar[int]
+    SERIALIZED_USER_PROTO_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_SAVER_FIELD_NUMBER: _ClassVar[int]
     children: _containers.RepeatedCompositeFieldContainer[TrackableObjectGraph.TrackableObject.ObjectReference]
+    dependencies: _containers.RepeatedCompositeFieldContainer[TrackableObjectGraph.TrackableObject.ObjectReference]
+    slot_variables: _containers.RepeatedCompositeFieldContainer[TrackableObjectGraph.TrackableObject.SlotVariableReference]
     user_object: SavedUserObject
     asset: SavedAsset
+    function: SavedFunction
     variable: SavedVariable
-    def __init__(self, children: _Optional[_Iterable[_Union[TrackableObjectGraph.TrackableObject.ObjectReference, _Mapping]]] = ..., user_object: _Optional[_Union[SavedUserObject, _Mapping]] = ..., asset: _Optional[_Union[SavedAsset, _Mapping]] = ..., variable: _Optional[_Union[SavedVariable, _Mapping]] = ...) -> None: ...
+    bare_concrete_function: SavedBareConcreteFunction
+    constant: SavedConstant
+    resource: SavedResource
+    captured_tensor: CapturedTensor
+    saveable_objects: _containers.MessageMap[str, SaveableObject]
+    registered_name: str
+    serialized_user_proto: _any_pb2.Any
+    registered_saver: str
+    def __init__(self, children: _Optional[_Iterable[_Union[TrackableObjectGraph.TrackableObject.ObjectReference, _Mapping]]] = ..., dependencies: _Optional[_Iterable[_Union[TrackableObjectGraph.TrackableObject.ObjectReference, _Mapping]]] = ..., slot_variables: _Optional[_Iterable[_Union[TrackableObjectGraph.TrackableObject.SlotVariableReference, _Mapping]]] = ..., user_object: _Optional[_Union[SavedUserObject, _Mapping]] = ..., asset: _Optional[_Union[SavedAsset, _Mapping]] = ..., function: _Optional[_Union[SavedFunction, _Mapping]] = ..., variable: _Optional[_Union[SavedVariable, _Mapping]] = ..., bare_concrete_function: _Optional[_Union[SavedBareConcreteFunction, _Mapping]] = ..., constant: _Optional[_Union[SavedConstant, _Mapping]] = ..., resource: _Optional[_Union[SavedResource, _Mapping]] = ..., captured_tensor: _Optional[_Union[CapturedTensor, _Mapping]] = ..., saveable_objects: _Optional[_Mapping[str, SaveableObject]] = ..., registered_name: _Optional[str] = ..., serialized_user_proto: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., registered_saver: _Optional[str] = ...) -> None: ...
 
 class SavedObjectGraph(_message.Message):
-    __slots__ = ("nodes",)
+    __slots__ = ("nodes", "concrete_functions")
+    class ConcreteFunctionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: SavedConcreteFunction
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[SavedConcreteFunction, _Mapping]] = ...) -> None: ...
     NODES_FIELD_NUMBER: _ClassVar[int]
+    CONCRETE_FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
     nodes: _containers.RepeatedCompositeFieldContainer[SavedObject]
-    def __init__(self, nodes: _Optional[_Iterable[_Union[SavedObject, _Mapping]]] = ...) -> None: ...
+    concrete_functions: _containers.MessageMap[str, SavedConcreteFunction]
+    def __init__(self, nodes: _Optional[_Iterable[_Union[SavedObject, _Mapping]]] = ..., concrete_functions: _Optional[_Mapping[str, SavedConcreteFunction]] = ...) -> None: ...
 
 class MetaGraphDef(_message.Message):
     __slots__ = ("meta_info_def", "graph_def", "saver_def", "collection_def", "signature_def", "asset_file_def", "object_graph_def")

@@ -72,6 +72,18 @@ class AssetInvalid(SavedModelError):
     """An asset is not described by a file name and a tensor."""
 
 
+class ObjectGraphInvalid(SavedModelError):
+    """The object graph refers to a node or a function that is not there."""
+
+
+class StructureInvalid(SavedModelError):
+    """A stored structure of Python values can not be understood."""
+
+
+class FunctionsUnordered(SavedModelError):
+    """Functions of the graph call each other in a cycle, or one that is not there."""
+
+
 class AssetOutside(SavedModelError):
     """An asset's file name leads out of the model's directory."""
 

@@ -118,3 +118,9 @@ def _ordered(number: int) -> bytes:
     marker = ((1 << length) - 1) << (bits - length)
     value = (marker ^ number) & ((1 << bits) - 1)
     return value.to_bytes(length, "big")
+
+
+def spec_of(shape: tuple[int, ...], extents: Extents) -> str:
+    """Return the text that `parse_spec` reads."""
+    parts = ("-" if length == WHOLE else f"{start},{length}" for start, length in extents)
+    return " ".join([*map(str, shape), ":".join(parts)])

@@ -103,12 +103,13 @@ class Variables:
         entry = self._entry(key)
         return self._region(key, entry, slices.whole(entry.shape), verify)
 
-    def read_slice(self, key: str, spec: str) -> Array:
+    def read_slice(self, key: str, spec: str, *, verify: bool = False) -> Array:
         """Return what an element of RestoreV2's `shape_and_slices` asks for.
 
         Args:
             key: a key of `entries`.
             spec: "" for the whole tensor; else as `slices.parse_spec` describes.
+            verify: compare what is read with the stored checksums.
 
         Raises:
             KeyNotFound: there is no such tensor.
@@ -116,7 +117,7 @@ class Variables:
             SavedModelError: the tensor's bytes break a rule of the format.
         """
         if not spec:
-            return self.read(key)
+            return self.read(key, verify=verify)
         shape, wanted = slices.parse_spec(spec)
         entry = self._entry(key)
         if shape != entry.shape:
@@ -124,7 +125,7 @@ class Variables:
                 f"tensor_name = {key}; shape in shape_and_slice spec {_bracketed(shape)} "
                 f"does not match the shape stored in checkpoint: {_bracketed(entry.shape)}"
             )
-        return self._region(key, entry, wanted, verify=False)
+        return self._region(key, entry, wanted, verify)
 
     def close(self) -> None:
         """Let go of the data files; reading again raises VariablesClosed."""

@@ -134,8 +134,7 @@ def _loaded(
         signatures=servable.signatures,
         servable=servable,
         compiled={
-            name: _compiled(servable.plan(name), traces.get(name, []))
-            for name in servable.signatures
+            name: _compiled(servable.plan(name), traces.get(name, [])) for name in servable.compiled
         }
         if isinstance(servable, SavedModelServable)
         else {},

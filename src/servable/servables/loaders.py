@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -13,9 +13,10 @@ from servable.errors import FailedPrecondition
 from servable.graph.ir import UnsupportedOps
 from servable.graph.passes import Traced
 from servable.servables.extras import MissingExtra, install, installed
-from servable.servables.formats import Format, format_of
+from servable.servables.formats import TFLITE_NAME, Format, format_of
 from servable.servables.onnx_model import OnnxLoader
 from servable.servables.saved_model import SavedModelLoader
+from servable.servables.settings import DEFAULTS, EngineSettings
 from servable.servables.tensorflow_model import TensorFlowLoader
 from servable.servables.tflite_model import TfLiteLoader
 
@@ -30,6 +31,9 @@ def loader_for(
     path: str | os.PathLike[str],
     *,
     engine: Engine = "auto",
+    tags: Collection[str] = ("serve",),
+    prefer_tflite: bool = False,
+    settings: EngineSettings = DEFAULTS,
     traces: dict[str, list[Traced]] | None = None,
 ) -> Loader:
     """Return the loader for what a version folder holds; nothing is loaded yet.
@@ -38,19 +42,22 @@ def loader_for(
         path: the version folder. One without any model is taken for a SavedModel, whose
             loader then says what is missing.
         engine: for SavedModels; for every other format there is one engine.
+        tags: the MetaGraph of a SavedModel to take, by its exact set of tags.
+        prefer_tflite: take a `model.tflite` rather than a SavedModel beside it.
+        settings: of the native engine, and of OpenVINO for other formats.
         traces: receives what each pass over a SavedModel's graph did, by signature name.
     """
     kind = format_of(Path(path))
     if kind is Format.ONNX:
-        return OnnxLoader(path)
-    if kind is Format.TFLITE:
-        return TfLiteLoader(path)
+        return OnnxLoader(path, settings=settings)
+    if kind is Format.TFLITE or (prefer_tflite and (Path(path) / TFLITE_NAME).is_file()):
+        return TfLiteLoader(path, settings=settings)
     if engine == "tensorflow":
-        return TensorFlowLoader(path)
-    native = SavedModelLoader(path, traces=traces)
+        return TensorFlowLoader(path, tags=tags)
+    native = SavedModelLoader(path, tags=tags, settings=settings, traces=traces)
     if engine == "native":
         return native
-    return FallbackLoader(native, lambda: TensorFlowLoader(path), Path(path))
+    return FallbackLoader(native, lambda: TensorFlowLoader(path, tags=tags), Path(path))
 
 
 def check_installed(engine: Engine) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from servable.engine.backends.openvino_model import Port, WholeModel
 from servable.errors import FailedPrecondition
 from servable.servables.formats import ONNX_NAME, memory_estimate
-from servable.servables.saved_model import default_backend
+from servable.servables.saved_model import backend_for
+from servable.servables.settings import DEFAULTS, EngineSettings
 from servable.tensors import Array, Signature, TensorSpec
 
 SIGNATURE = "serving_default"
@@ -44,8 +45,11 @@ class OnnxServable:
 class OnnxLoader:
     """Loads the `model.onnx` of one version folder. A `contracts.Loader`."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, settings: EngineSettings = DEFAULTS
+    ) -> None:
         self._path = Path(path)
+        self._settings = settings
         self._servable: OnnxServable | None = None
 
     def estimate_resources(self) -> int:
@@ -59,7 +63,8 @@ class OnnxLoader:
             InvalidArgument: the file is broken.
             UnsupportedOps: it needs ops or dtypes that OpenVINO lacks.
         """
-        self._servable = OnnxServable(WholeModel(default_backend(), "onnx", self._path / ONNX_NAME))
+        backend = backend_for(self._settings)
+        self._servable = OnnxServable(WholeModel(backend, "onnx", self._path / ONNX_NAME))
 
     def unload(self) -> None:
         """Drop the servable."""

@@ -5,26 +5,32 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from servable.engine.backends.openvino import OpenVinoBackend
 from servable.engine.compile import Backend
-from servable.engine.plan import Plan
+from servable.engine.plan import Plan, narrowed
 from servable.engine.run import run
 from servable.errors import FailedPrecondition
+from servable.graph.ir import UnsupportedOps
 from servable.graph.passes import Traced
 from servable.savedmodel.reader import read
 from servable.servables.formats import memory_estimate
 from servable.servables.program import Program
+from servable.servables.settings import DEFAULTS, EngineSettings
 from servable.tensors import Array, Signature
+
+_MOST_NARROWED = 256
+"""Bound on the choices of outputs whose plans are kept."""
 
 
 @functools.cache
-def default_backend() -> OpenVinoBackend:
-    """The backend that loaders share when none is named."""
-    return OpenVinoBackend()
+def backend_for(settings: EngineSettings) -> OpenVinoBackend:
+    """The backend that loaders of the same settings share."""
+    return OpenVinoBackend(precision=settings.precision, cache=settings.compile_cache)
 
 
 class SavedModelServable:
@@ -33,11 +39,17 @@ class SavedModelServable:
     def __init__(self, signatures: Mapping[str, Signature], plans: Mapping[str, Plan]) -> None:
         self._signatures = dict(signatures)
         self._plans = dict(plans)
+        self._narrow: dict[tuple[str, tuple[str, ...]], Plan] = {}
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
         """Signature name -> signature."""
         return self._signatures
+
+    @property
+    def compiled(self) -> Collection[str]:
+        """The signatures that have a plan: those of plain tensors only."""
+        return self._plans.keys()
 
     def plan(self, signature: str) -> Plan:
         """How a signature is run, for people to read."""
@@ -46,11 +58,35 @@ class SavedModelServable:
     def run(
         self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
     ) -> dict[str, Array]:
-        """Compute outputs of a signature; see `contracts.Servable`."""
+        """Compute outputs of a signature; see `contracts.Servable`.
+
+        Raises:
+            UnsupportedOps: an input or output of the signature is not a plain tensor.
+        """
         definition = self._signatures[signature]
-        results = run(self._plans[signature], [inputs[alias] for alias in definition.inputs])
-        by_alias = dict(zip(definition.outputs, results, strict=True))
-        return {alias: np.asarray(by_alias[alias]) for alias in fetches}
+        if signature not in self._plans:
+            raise UnsupportedOps(
+                f"signature {signature} has inputs or outputs that are not plain tensors, and"
+                " others are not supported"
+            )
+        plan = self._plans[signature]
+        if len(fetches) < len(definition.outputs):
+            plan = self._narrowed(signature, tuple(fetches))
+        else:
+            fetches = tuple(definition.outputs)
+        results = run(plan, [inputs[alias] for alias in definition.inputs])
+        return {alias: np.asarray(made) for alias, made in zip(fetches, results, strict=True)}
+
+    def _narrowed(self, signature: str, fetches: tuple[str, ...]) -> Plan:
+        """The plan that computes these outputs and no others."""
+        plan = self._narrow.get((signature, fetches))
+        if plan is None:
+            places = {alias: n for n, alias in enumerate(self._signatures[signature].outputs)}
+            plan = narrowed(self._plans[signature], [places[alias] for alias in fetches])
+            if len(self._narrow) >= _MOST_NARROWED:
+                self._narrow.clear()
+            self._narrow[signature, fetches] = plan
+        return plan
 
 
 class SavedModelLoader:
@@ -59,7 +95,8 @@ class SavedModelLoader:
     Args:
         path: the folder with `saved_model.pb`.
         tags: the MetaGraph to take, by its exact set of tags.
-        backend: computes islands; None for the default one.
+        backend: computes islands; None for the one that the settings ask for.
+        settings: precision, and bounds.
         traces: receives what each pass over the graph did, by signature name.
     """
 
@@ -69,11 +106,13 @@ class SavedModelLoader:
         *,
         tags: Collection[str] = ("serve",),
         backend: Backend | None = None,
+        settings: EngineSettings = DEFAULTS,
         traces: dict[str, list[Traced]] | None = None,
     ) -> None:
         self._path = Path(path)
         self._tags = tuple(tags)
-        self._backend = backend
+        self._backend = backend or backend_for(settings)
+        self._settings = settings
         self._traces = traces
         self._servable: SavedModelServable | None = None
 
@@ -89,10 +128,14 @@ class SavedModelLoader:
         """
         model = read(self._path)
         meta_graph = model.meta_graph(self._tags)
-        program = Program(model, meta_graph, self._backend or default_backend())
+        program = Program(model, meta_graph, self._backend, self._settings.most_steps)
         program.initialise()
         plans = program.compile_signatures(self._traces)
-        self._servable = SavedModelServable(meta_graph.signatures, plans)
+        signatures = {
+            name: replace(signature, features=program.features.get(name, {}))
+            for name, signature in meta_graph.signatures.items()
+        }
+        self._servable = SavedModelServable(signatures, plans)
 
     def unload(self) -> None:
         """Drop the servable."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from servable.engine.backends.openvino import OpenVinoBackend
 from servable.engine.backends.openvino_model import WholeModel
 from servable.errors import FailedPrecondition
 from servable.graph.ir import UnsupportedOps
@@ -14,7 +15,8 @@ from servable.savedmodel.files import read_bytes
 from servable.servables.extras import install, installed
 from servable.servables.formats import TFLITE_NAME, memory_estimate
 from servable.servables.litert import LiteRtModel, interpreters
-from servable.servables.saved_model import default_backend
+from servable.servables.saved_model import backend_for
+from servable.servables.settings import DEFAULTS, EngineSettings
 from servable.servables.tflite_file import Entry, read_signatures
 from servable.tensors import Array, Signature
 
@@ -48,8 +50,11 @@ class TfLiteServable:
 class TfLiteLoader:
     """Loads the `model.tflite` of one version folder. A `contracts.Loader`."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, settings: EngineSettings = DEFAULTS
+    ) -> None:
         self._path = Path(path)
+        self._settings = settings
         self._servable: TfLiteServable | None = None
 
     def estimate_resources(self) -> int:
@@ -71,7 +76,7 @@ class TfLiteLoader:
         if installed("ai_edge_litert"):
             compute = LiteRtModel(interpreters(data), entries)
         else:
-            compute = _through_openvino(file, entries)
+            compute = _through_openvino(backend_for(self._settings), file, entries)
         signatures = {name: entry.signature for name, entry in entries.items()}
         self._servable = TfLiteServable(signatures, compute)
 
@@ -90,9 +95,11 @@ class TfLiteLoader:
         return self._servable
 
 
-def _through_openvino(file: Path, entries: Mapping[str, Entry]) -> Compute:
+def _through_openvino(
+    backend: OpenVinoBackend, file: Path, entries: Mapping[str, Entry]
+) -> Compute:
     try:
-        model = WholeModel(default_backend(), "tflite", file, resizable=True)
+        model = WholeModel(backend, "tflite", file, resizable=True)
         if any(entry.subgraph for entry in entries.values()):
             raise UnsupportedOps(f"{file.name} has signatures beside its main subgraph")
         inputs = {name: i for i, port in enumerate(model.inputs) for name in port.names}

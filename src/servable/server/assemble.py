@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from servable.config.models import ModelConfig, check
 from servable.contracts import Loader, Source
 from servable.core.adapter import LoaderAdapter
 from servable.core.events import Event, EventBus
+from servable.core.labels import Table
 from servable.core.manager import Manager
+from servable.core.policy import availability_preserving, resource_preserving
 from servable.core.states import VersionState
 from servable.errors import Code
+from servable.metrics.monitor import Metrics
+from servable.recording.models import LoggedModels
+from servable.recording.request_log import RequestLog, RequestLogs
 from servable.servables.formats import check_complete
 from servable.servables.loaders import loader_for
-from servable.server.config import BareModel, ServerConfig
-from servable.sources.filesystem import FileSystemSource, WatchedModel
-from servable.sources.static import StaticSource
+from servable.server.config import Model, ServerConfig
+from servable.server.config_file import ConfigWatch, read_config
+from servable.server.loading import Gate, LoaderMaker
+from servable.server.models import ServedModels, not_available, watched
+from servable.sources.filesystem import FileSystemSource
 from servable.transport.grpc import GrpcServer
+from servable.transport.readiness import Readiness
 from servable.transport.rest import RestServer
 
 FINAL = (Code.UNIMPLEMENTED, Code.INVALID_ARGUMENT)
@@ -41,42 +50,162 @@ class Server:
             that the folder's content and the configured engine ask for.
 
     Attributes:
-        grpc_port, rest_port: after the start, the ports that were bound.
+        grpc_port, rest_port: after the start, the ports that were bound; 0 for none.
+        models: what is served.
     """
 
     def __init__(
         self, config: ServerConfig, make_loader: Callable[[Path], Loader] | None = None
     ) -> None:
         self.config = config
-        self.grpc_port = config.grpc_port
-        self.rest_port = config.rest_port
-        self._names = [model.name for model in config.models]
+        self.grpc_port = config.grpc_port or 0
+        self.rest_port = config.rest_port or 0
+        self._listed = read_config(config.config_file) if config.config_file else ()
+        check(self._listed)
+        for model in self._listed:
+            watched(model, config.unload_when_empty)
         bus = EventBus()
-        self._manager = Manager(bus=bus, final_codes=FINAL)
+        loading = config.loading
+        self._manager = Manager(
+            bus=bus,
+            final_codes=FINAL,
+            load_threads=loading.load_threads,
+            unload_threads=loading.unload_threads,
+            max_load_retries=loading.max_retries,
+            load_retry_seconds=loading.retry_seconds,
+            policy=resource_preserving if loading.resource_preserving else availability_preserving,
+            memory_limit_bytes=loading.memory_limit_bytes,
+        )
+        self._metrics = Metrics()
+        make = make_loader or partial(
+            loader_for,
+            engine=config.engine,
+            tags=config.tags,
+            prefer_tflite=config.prefer_tflite,
+            settings=config.settings,
+        )
+        maker = LoaderMaker(
+            make,
+            self._configured,
+            other=config.platform,
+            iterations=loading.warmup_iterations,
+            note=self._metrics.records.note_warmup,
+        )
+        adapter = LoaderAdapter(maker, self._manager)
+        self._source = FileSystemSource(
+            (),
+            poll_seconds=config.poll_seconds,
+            check=check_complete,
+            note=self._manager.note_incomplete,
+        )
+        self._source.connect(adapter)
+        self._logs = RequestLogs(
+            partial(RequestLog, outcome=self._metrics.records.note_logged, tags=config.tags)
+        )
+        self.models = ServedModels(
+            self._manager,
+            self._source,
+            adapter,
+            logs=self._logs,
+            default_log=config.log,
+            reload_rule=config.reload_rule,
+            unload_when_empty=config.unload_when_empty,
+        )
+        self._sources: list[Source[Path]] = [
+            self._source,
+            *(make_source() for make_source in config.sources),
+        ]
+        for source in self._sources[1:]:
+            source.connect(Gate(adapter, self._configured))
+        self._logged = LoggedModels(self.models, self._logs)
+        self._config_watch = self._watch_config()
+        self._begun = False
+        self._readiness = Readiness(self.models, self._expected)
+        bus.subscribe(self._metrics.note)
         bus.subscribe(self._set_garbage_aside)
-        self._sources = self._make_sources()
-        make = make_loader or partial(loader_for, engine=config.engine)
-        adapter = LoaderAdapter(lambda _id, path: make(path), self._manager)
-        for source in self._sources:
-            source.connect(adapter)
-        self._grpc = GrpcServer(self._manager, config.host, config.grpc_port)
-        self._rest = RestServer(self._manager, config.host, config.rest_port)
+        self._grpc: GrpcServer | None = None
+        self._rest: RestServer | None = None
 
     def start(self) -> None:
         """Listen on both ports, then begin to load. Returns before any model is ready.
 
         Raises:
-            ServableError: a port can not be had; then nothing is left running.
+            ServableError: a port can not be had, or the models and labels break a rule;
+                then nothing is left running.
         """
-        self.grpc_port = self._grpc.start()
         try:
-            self.rest_port = self._rest.start()
+            self.listen_grpc()
+            self.listen_rest()
+            self.load()
         except BaseException:
-            self._grpc.stop(0)
+            self.stop()
             raise
+
+    def load(self) -> None:
+        """Begin to load what is configured. Call once.
+
+        Raises:
+            ServableError: the models and labels break a rule.
+        """
+        self._apply(self._listed)
+        self._begun = True
         self._manager.start()
         for source in self._sources:
             source.start()
+        if self._config_watch is not None:
+            self._config_watch.start()
+
+    def listen_grpc(self) -> None:
+        """Answer gRPC, if there is a port or a socket for it. Call once.
+
+        Raises:
+            ServableError: the port can not be had.
+        """
+        config = self.config
+        if config.grpc_port is None and not config.grpc.socket_path:
+            return
+        server = GrpcServer(
+            self._logged,
+            config.host,
+            config.grpc_port,
+            config.grpc,
+            metrics=self._metrics,
+            readiness=self._readiness,
+        )
+        self.grpc_port = server.start()
+        self._grpc = server
+
+    def listen_rest(self) -> None:
+        """Answer HTTP, if there is a port for it. Call once.
+
+        Raises:
+            ServableError: the port can not be had.
+        """
+        config = self.config
+        if config.rest_port is None:
+            return
+        server = RestServer(
+            self._logged,
+            config.host,
+            config.rest_port,
+            config.rest,
+            metrics=self._metrics,
+            readiness=self._readiness,
+        )
+        self.rest_port = server.start()
+        self._rest = server
+
+    def reconfigure(self, models: Collection[Model], labels: Table | None = None) -> None:
+        """Serve these models instead of those that were configured; returns at once.
+
+        A model that is listed as it was before is left alone. A label is given as soon as
+        its version is AVAILABLE. If the server polls a config file, its next look reverts
+        this.
+
+        Raises:
+            InvalidArgument: two models have the same name; then nothing changes.
+        """
+        self.models.reconfigure(models, labels or {})
 
     def wait_until_settled(self, timeout: float | None = None) -> bool:
         """Wait until each model has a version that is available, or that could not be loaded.
@@ -87,7 +216,17 @@ class Server:
         Returns:
             False if the time ran out.
         """
-        return self._manager.wait_until_settled(self._names, timeout)
+        return self._manager.wait_until_settled(self.models.configured().keys(), timeout)
+
+    def check_available(self) -> None:
+        """Return if all models that have settled are available.
+
+        Raises:
+            UnknownError: some could not be loaded; TensorFlow Serving's text.
+        """
+        failed = self._manager.failures(self.models.configured().keys())
+        if failed:
+            raise not_available("servable(s)", failed)
 
     def stop(self) -> None:
         """Take no new requests, answer those that came, unload, and free the ports.
@@ -96,10 +235,16 @@ class Server:
         """
         grace = self.config.grace_seconds
         deadline = time.monotonic() + grace
+        self._readiness.drain()
+        self.models.close()
+        if self._config_watch is not None:
+            self._config_watch.stop()
         for source in self._sources:
             source.stop()
+        transports = [t for t in (self._grpc, self._rest) if t is not None]
         with ThreadPoolExecutor(2, "stop") as both:
-            list(both.map(lambda transport: transport.stop(grace), (self._grpc, self._rest)))
+            list(both.map(lambda transport: transport.stop(grace), transports))
+        self._logs.stop()
         self._manager.stop(max(0.0, deadline - time.monotonic()))
         gc.unfreeze()
 
@@ -115,18 +260,25 @@ class Server:
     ) -> None:
         self.stop()
 
-    def _make_sources(self) -> list[Source[Path]]:
-        watched = [model for model in self.config.models if isinstance(model, WatchedModel)]
-        bare = [model for model in self.config.models if isinstance(model, BareModel)]
-        return [
-            FileSystemSource(
-                watched,
-                poll_seconds=self.config.poll_seconds,
-                check=check_complete,
-                note=self._manager.note_incomplete,
-            ),
-            *(StaticSource(model.name, model.version, model.path) for model in bare),
-        ]
+    def _configured(self) -> Mapping[str, Model]:
+        return self.models.configured()
+
+    def _expected(self) -> Collection[str] | None:
+        """The names that must be available; None until the models are configured."""
+        return self.models.configured().keys() if self._begun else None
+
+    def _watch_config(self) -> ConfigWatch | None:
+        config = self.config
+        if config.config_file is None or config.config_poll_seconds <= 0:
+            return None
+        return ConfigWatch(config.config_file, self._apply, config.config_poll_seconds)
+
+    def _apply(self, listed: Sequence[ModelConfig]) -> None:
+        """Serve what a file lists, beside the models that were named otherwise."""
+        config = self.config
+        self.models.configure(
+            listed, config.label_rule, fixed=config.models, fixed_labels=config.labels
+        )
 
     def _set_garbage_aside(self, event: Event) -> None:
         """Spare the collector the loaded models, which are many objects and stay.

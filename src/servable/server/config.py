@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from servable.config.models import TENSORFLOW
+from servable.config.request_logs import LoggingConfig
+from servable.contracts import Source
+from servable.core.labels import LabelRule, Table
 from servable.errors import InvalidArgument
+from servable.servables.settings import DEFAULTS, EngineSettings
 from servable.sources.filesystem import All, Latest, Specific, VersionPolicy, WatchedModel
+from servable.transport.options import GrpcOptions, RestOptions
 
 if TYPE_CHECKING:
     from servable.servables.loaders import Engine
@@ -23,11 +30,41 @@ class BareModel:
     Attributes:
         path: the folder with `saved_model.pb`, or a model of another format.
         version: the number it is served under.
+        platform: who loads it.
     """
 
     name: str
     path: Path
     version: int = 1
+    platform: str = TENSORFLOW
+
+
+Model: TypeAlias = WatchedModel | BareModel
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How versions are loaded and unloaded.
+
+    Attributes:
+        load_threads, unload_threads: how many versions at once.
+        max_retries: attempts after the first one, unless no attempt can succeed.
+        retry_seconds: pause between attempts; negative for none.
+        resource_preserving: unload the old version before the new one is loaded, so that
+            one is in memory at a time; requests in between find none.
+        memory_limit_bytes: what all versions may need together, by their loaders'
+            estimates; None for no limit.
+        warmup_iterations: how often each recorded request is replayed before a version is
+            available; 0 replays none.
+    """
+
+    load_threads: int = 2
+    unload_threads: int = 1
+    max_retries: int = 5
+    retry_seconds: float = 60.0
+    resource_preserving: bool = False
+    memory_limit_bytes: int | None = None
+    warmup_iterations: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +73,74 @@ class ServerConfig:
 
     Attributes:
         models: no two of the same name.
+        config_file: a file with a `model_config_list` to serve beside them.
+        config_poll_seconds: pause between looks at that file; 0 reads it once.
+        labels: model -> label -> version, for `models`.
         host: the address to listen on; `0.0.0.0` is every IPv4 interface.
-        grpc_port, rest_port: 0 picks a free port.
-        poll_seconds: pause between looks for new versions.
+        grpc_port, rest_port: 0 picks a free port, None opens none.
+        poll_seconds: pause between looks for new versions; 0 looks once, a negative number
+            never.
         grace_seconds: how long running requests may take when the server stops.
         engine: what computes SavedModels.
+        label_rule: what becomes of labels of versions that are not AVAILABLE.
+        reload_rule: the same, where a request brings the labels.
+        unload_when_empty: whether a model of a list whose last version disappears goes out
+            of service, as in TensorFlow Serving.
+        tags: the MetaGraph of a SavedModel that is served, by its exact set of tags.
+        prefer_tflite: whether a `model.tflite` is served rather than a SavedModel beside it.
+        settings: of the engine.
+        sources: makers of sources of other kinds, of `contracts.Source[Path]`.
+        platform: who loads the versions of these.
+        log: how requests are logged, for models that do not say so in `config_file`; None
+            for not at all.
+        grpc, rest: settings of the two servers.
     """
 
-    models: tuple[WatchedModel | BareModel, ...]
+    models: tuple[Model, ...] = ()
     host: str = "0.0.0.0"
-    grpc_port: int = GRPC_PORT
-    rest_port: int = REST_PORT
+    grpc_port: int | None = GRPC_PORT
+    rest_port: int | None = REST_PORT
     poll_seconds: float = 1.0
     grace_seconds: float = 30.0
     engine: Engine = "auto"
+    config_file: Path | None = None
+    config_poll_seconds: float = 0.0
+    labels: Table = field(default_factory=dict)
+    label_rule: LabelRule = LabelRule.WHEN_READY
+    reload_rule: LabelRule = LabelRule.READY_ONLY
+    unload_when_empty: bool = False
+    loading: Loading = Loading()
+    tags: tuple[str, ...] = ("serve",)
+    prefer_tflite: bool = False
+    settings: EngineSettings = DEFAULTS
+    sources: tuple[Callable[[], Source[Path]], ...] = ()
+    platform: str = TENSORFLOW
+    log: LoggingConfig | None = None
+    grpc: GrpcOptions = field(default_factory=GrpcOptions)
+    rest: RestOptions = field(default_factory=RestOptions)
 
     def __post_init__(self) -> None:
-        names = [model.name for model in self.models]
-        for name in names:
-            if names.count(name) > 1:
-                raise InvalidArgument(
-                    f"two models are called {name}", hint="Give each a name: NAME=PATH."
-                )
-        if self.grpc_port == self.rest_port != 0:
+        by_name(self.models)
+        if self.grpc_port == self.rest_port and self.grpc_port:
             raise InvalidArgument(
                 f"gRPC and REST cannot share port {self.grpc_port}", hint="Give each its own."
             )
+
+
+def by_name(models: Iterable[Model]) -> Mapping[str, Model]:
+    """Return the models by their names.
+
+    Raises:
+        InvalidArgument: two have the same.
+    """
+    named: dict[str, Model] = {}
+    for model in models:
+        if model.name in named:
+            raise InvalidArgument(
+                f"two models are called {model.name}", hint="Give each a name: NAME=PATH."
+            )
+        named[model.name] = model
+    return named
 
 
 def parse_versions(text: str) -> VersionPolicy:

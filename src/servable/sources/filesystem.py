@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -99,23 +100,26 @@ class FileSystemSource:
             wanted[model.name] = model
         with self._polling:
             old, self._watches = self._watches, {}
+            changed = False
             for name, model in wanted.items():
                 before = old.get(name)
                 if before is not None and before.model == model:
                     self._watches[name] = old.pop(name)
                 else:
                     self._watches[name] = self._make(model, before)
+                    changed = True
             for name, watch in old.items():
                 watch.close()
                 if name not in wanted:
                     self._offer(name, {})
-        self._wake.set()
+        if changed:
+            self._wake.set()
 
     def _make(self, model: WatchedModel, before: ModelWatch | None) -> ModelWatch:
         return ModelWatch(
             model,
             offer=partial(self._offer, model.name),
-            check=self._check,
+            check=model.check or self._check,
             note=self._note,
             offered=before.offered if before else None,
         )
@@ -123,14 +127,19 @@ class FileSystemSource:
     def _run(self) -> None:
         self._wake.clear()
         self.poll_once()
+        looked = time.monotonic()
         while not self._stopped.is_set():
-            woken = self._wake.wait(self._poll_seconds or None)
+            # Models that are looked at early must not put off those that are due.
+            left = max(looked + self._poll_seconds - time.monotonic(), 0.0)
+            woken = self._wake.wait(left if self._poll_seconds else None)
             self._wake.clear()
             if self._stopped.is_set():
                 return
             with self._polling:
                 watches = self._watches.values()
                 self._poll([w for w in watches if not (woken and w.polled)])
+            if not woken:
+                looked = time.monotonic()
 
     def _poll(self, watches: Iterable[ModelWatch]) -> None:
         for watch in watches:

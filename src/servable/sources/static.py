@@ -36,5 +36,10 @@ class StaticSource:
             raise FailedPrecondition("A source needs a target before it is started.")
         self._target.set_aspired_versions(self._id.name, [ServableData(self._id, self._path)])
 
+    def withdraw(self) -> None:
+        """Tell the target that the version is not wanted any more."""
+        if self._target is not None:
+            self._target.set_aspired_versions(self._id.name, [])
+
     def stop(self) -> None:
         """There is nothing to stop."""

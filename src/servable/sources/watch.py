@@ -47,12 +47,16 @@ class WatchedModel:
         policy: which of them are served.
         unload_when_empty: whether a folder without any version takes the model out of
             service, as in TensorFlow Serving, instead of leaving the last one in it.
+        platform: who loads the versions; nothing here looks at it.
+        check: tells whether a version is complete; None for the source's own way.
     """
 
     name: str
     base_path: Path
     policy: VersionPolicy = LATEST
     unload_when_empty: bool = False
+    platform: str = "tensorflow"
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)

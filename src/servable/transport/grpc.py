@@ -1,114 +1,178 @@
-"""The gRPC server: PredictionService and ModelService, bytes in and bytes out.
+"""The gRPC server: bytes in and bytes out, for all services and both protocols.
 
 Messages are decoded by `wire`, not by gRPC, so that a hot message may have a codec of
-its own. Each request runs on a thread of the pool: the model computes there too.
+its own. Each request runs on a thread of the pool: the model computes there too. Health
+checks, reflection and the status of models have threads of their own, so that a busy
+server still answers those who ask whether it lives.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NoReturn
 
 import grpc
 
 from servable.contracts import ModelProvider
-from servable.errors import DeadlineExceeded, FailedPrecondition, ServableError
-from servable.transport.failures import unforeseen
-from servable.transport.grpc_services import SERVICES, Answer
-from servable.transport.ports import listen
-from servable.wire.status import ascii_line, grpc_message
+from servable.errors import FailedPrecondition
+from servable.metrics.models import MeteredModels
+from servable.metrics.monitor import Metrics
+from servable.transport import v2_services
+from servable.transport.grpc_calls import (
+    HINT_KEY,
+    QUICK,
+    Handler,
+    Router,
+    Uploads,
+    answering,
+    in_pool,
+)
+from servable.transport.grpc_health import SERVICE, Health
+from servable.transport.grpc_profiler import SERVICE as PROFILER
+from servable.transport.grpc_profiler import THREADS as PROFILER_THREADS
+from servable.transport.grpc_profiler import Profiler
+from servable.transport.grpc_reflection import Reflection
+from servable.transport.grpc_services import services
+from servable.transport.options import GrpcOptions, default_threads
+from servable.transport.pool import RequestPool
+from servable.transport.ports import free_socket_path, listen
+from servable.transport.readiness import Readiness
+from servable.transport.tls import grpc_credentials
 
-log = logging.getLogger(__name__)
+__all__ = ["HINT_KEY", "GrpcServer"]
 
-HINT_KEY = "servable-hint"
-"""Trailing metadata that carries an error's hint, in ASCII with Python's escapes."""
-
-_STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
-
-_OPTIONS = (
+_ARGUMENTS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     # With port reuse two servers would share a port and take turns answering.
     ("grpc.so_reuseport", 0),
 )
+_QUICK_THREADS = 4
 
 
 class GrpcServer:
-    """Serves models over gRPC, without transport security.
+    """Serves models over gRPC.
 
     Args:
         models: what is served.
         host: the address to listen on.
-        port: the port; 0 for any free one.
-        threads: requests that run at the same time; by default four for each CPU.
+        port: the port; 0 for any free one, None for none at all.
+        options: everything else.
+        metrics: counts requests.
+        readiness: what health checks are told.
+
+    Raises:
+        InvalidArgument: a key or a certificate can not be used.
     """
 
     def __init__(
-        self, models: ModelProvider, host: str, port: int, *, threads: int | None = None
+        self,
+        models: ModelProvider,
+        host: str,
+        port: int | None,
+        options: GrpcOptions | None = None,
+        *,
+        metrics: Metrics | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
-        self._models = models
+        options = options or GrpcOptions()
+        metrics = metrics or Metrics()
+        self._models = MeteredModels(models)
+        self._metrics = metrics
         self._host = host
         self._port = port
-        self._pool = ThreadPoolExecutor(
-            threads or 4 * (os.cpu_count() or 1), thread_name_prefix="grpc"
+        self._socket_path = options.socket_path
+        self._credentials = grpc_credentials(options.tls) if options.tls else None
+        self._pool = RequestPool(options.threads or default_threads(), options.max_queued, "grpc")
+        self._quick = ThreadPoolExecutor(_QUICK_THREADS, "grpc-quick")
+        self._refusing = ThreadPoolExecutor(1, "grpc-refuse")
+        self._uploads = Uploads(options.message_seconds)
+        self._reflecting = ThreadPoolExecutor(_QUICK_THREADS, "grpc-reflection")
+        readiness = readiness or Readiness(models)
+        ours = services(
+            check_method_name=options.check_method_name, as_content=options.tensor_content
         )
-        self._server = grpc.server(self._pool, options=_OPTIONS)
+        self._services = {**ours, **v2_services.services(readiness)}
+        self._health = Health(readiness, self._quick) if options.health else None
+        self._profiling = ThreadPoolExecutor(PROFILER_THREADS, "grpc-profiler")
+        self._profiler = None
+        if options.profiler:
+            self._profiler = Profiler(metrics.requests.tracing, self._profiling)
+        listed = [
+            *self._services,
+            *([SERVICE] if self._health else []),
+            *([PROFILER] if self._profiler else []),
+        ]
+        self._reflection = Reflection(listed, self._reflecting)
+        metrics.watch_in_flight("grpc", lambda: self._pool.unfinished)
+        arguments = list((dict(_ARGUMENTS) | dict(options.channel_arguments)).items())
+        self._server = grpc.server(self._pool, [self._router(options)], options=arguments)
 
     def start(self) -> int:
-        """Listen, and return the port. Call once.
+        """Listen, and return the port, 0 if there is none. Call once.
 
         Raises:
-            FailedPrecondition: the port is taken.
+            FailedPrecondition: the port or the socket's path is taken.
             PermissionDenied, InvalidArgument: it may not or can not be opened.
         """
-        for service, methods in SERVICES.items():
-            handlers = {
-                method: grpc.unary_unary_rpc_method_handler(_answering(answer, self._models))
-                for method, answer in methods.items()
-            }
-            generic = grpc.method_handlers_generic_handler(service, handlers)
-            self._server.add_generic_rpc_handlers((generic,))
-        # gRPC does not tell why it can not have a port; a socket does.
-        listen(self._host, self._port, flag="--grpc-port").close()
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        try:
-            port = self._server.add_insecure_port(f"{host}:{self._port}")
-        except RuntimeError as error:
-            raise FailedPrecondition(f"port {self._port} on {self._host} was lost") from error
+        port = 0
+        if self._socket_path:
+            free_socket_path(self._socket_path)
+            self._add(f"unix:{self._socket_path}", f"the UNIX socket {self._socket_path}")
+        if self._port is not None:
+            # gRPC does not tell why it can not have a port; a socket does.
+            listen(self._host, self._port, flag="--grpc-port").close()
+            host = f"[{self._host}]" if ":" in self._host else self._host
+            port = self._add(f"{host}:{self._port}", f"port {self._port} on {self._host}")
+        self._uploads.start()
         self._server.start()
         return port
 
     def stop(self, grace_seconds: float) -> None:
         """Refuse new requests, and return when the running ones are answered or time is up."""
-        self._server.stop(grace_seconds).wait()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._health is not None:
+            self._health.stop()
+        stopped = self._server.stop(grace_seconds)
+        self._uploads.drain()
+        self._reflection.stop()
+        if self._profiler is not None:
+            self._profiler.stop()
+        stopped.wait()
+        self._uploads.stop()
+        for pool in (
+            self._pool,
+            self._quick,
+            self._refusing,
+            self._reflecting,
+            self._profiling,
+        ):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-
-def _answering(
-    answer: Answer, models: ModelProvider
-) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-    """Return a gRPC method: it answers, or ends the call with a status."""
-
-    def method(data: bytes, context: grpc.ServicerContext) -> bytes:
+    def _add(self, address: str, what: str) -> int:
         try:
-            if not context.is_active() or context.time_remaining() <= 0:
-                raise DeadlineExceeded("The deadline passed before the request could be run.")
-            response = answer(models, data)
-        except ServableError as error:
-            _abort(context, error)
-        except Exception as error:
-            _abort(context, unforeseen("a gRPC request", error))
-        log.debug("answered %d bytes with %d", len(data), len(response))
-        return response
+            if self._credentials is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, self._credentials)
+        except RuntimeError as error:
+            raise FailedPrecondition(f"{what} could not be listened on") from error
 
-    return method
-
-
-def _abort(context: grpc.ServicerContext, error: ServableError) -> NoReturn:
-    log.debug("refused: %s", error.status_text)
-    if error.hint:
-        context.set_trailing_metadata(((HINT_KEY, ascii_line(error.hint)),))
-    context.abort(_STATUS_CODES[error.code], grpc_message(error.message))
+    def _router(self, options: GrpcOptions) -> Router:
+        heavy: dict[str, Handler] = {}
+        quick: dict[str, Handler] = {}
+        asked_by_probes = QUICK | v2_services.QUICK
+        for service, methods in self._services.items():
+            for name, answer in methods.items():
+                path = f"/{service}/{name}"
+                method = answering(
+                    path, answer, self._models, self._metrics, self._uploads, hints=options.hints
+                )
+                if path in asked_by_probes:
+                    method = in_pool(method, self._quick)
+                chosen = quick if path in asked_by_probes else heavy
+                chosen[path] = grpc.stream_unary_rpc_method_handler(method)
+        if self._health is not None:
+            quick |= self._health.handlers()
+        if self._profiler is not None:
+            quick |= self._profiler.handlers()
+        if options.reflection:
+            quick |= self._reflection.handlers()
+        return Router(heavy, quick, self._pool, self._refusing, self._metrics)

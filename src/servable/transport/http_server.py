@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import socket
+import ssl
 import threading
+from functools import partial
 
 import uvicorn
 
 from servable.errors import Internal
-from servable.transport.rest_app import ASGIApp
+from servable.metrics.families import Family, Number
+from servable.transport.http_protocol import Guard, GuardedProtocol
+from servable.transport.options import RestOptions
+from servable.transport.rest_app import App
 
 log = logging.getLogger(__name__)
 
-_KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection stays open. Clients keep theirs in pools, and a request that
-meets a connection just being closed is lost; the shorter this is, the more often."""
+_CLOSE_SECONDS = 2.0
+"""How long a client may take to close its end when the server stops. Over TLS it is asked
+to, and need not."""
 
 
 class HttpServer:
-    """Answers HTTP on a listening socket, with uvloop and httptools where they are installed.
+    """Answers HTTP on a listening socket, with httptools, and uvloop where it is installed.
 
     `start` and `stop` are called once each, from one thread.
+
+    Args:
+        app: what answers.
+        listener: a listening socket; closed when the server stops.
+        options: the bounds on connections.
+        tls: for HTTPS.
+        broken: counts connections that are ended for what their clients do.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        app: App,
+        listener: socket.socket,
+        options: RestOptions,
+        tls: ssl.SSLContext | None,
+        broken: Family[Number],
+    ) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -35,9 +55,14 @@ class HttpServer:
             ws="none",
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=math.ceil(options.keep_alive_seconds),
         )
-        self._server = _Server(config)
+        # uvicorn would make a protocol and a context itself, from names and paths.
+        config.load()
+        guard = Guard(options, broken)
+        config.http_protocol_class = partial(GuardedProtocol, guard)  # type: ignore[assignment] # is only called
+        config.ssl = tls
+        self._server = _Server(config, app)
         self._listener = listener
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
@@ -69,12 +94,23 @@ class HttpServer:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it has begun to answer, or has failed to."""
+    """Tells when it has begun to answer, or has failed to, and hurries clients when it stops."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, app: App) -> None:
         super().__init__(config)
         self.settled = threading.Event()
+        self._app = app
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.settled.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.drain()
+        asyncio.get_running_loop().call_later(_CLOSE_SECONDS, self._cut)
+        await super().shutdown(sockets)
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, GuardedProtocol):
+                connection.abort_if_idle()

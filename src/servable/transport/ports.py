@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
+from pathlib import Path
 
 from servable.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ServableError
 
@@ -51,3 +53,29 @@ def _port_error(host: str, port: int, flag: str, error: Exception) -> ServableEr
                 f"port {port} on {host} can not be opened: {error}",
                 hint=f"Choose an address of this machine, and a port with {flag}.",
             )
+
+
+def free_socket_path(path: str) -> None:
+    """Make sure that a UNIX socket can be made at `path`; gRPC replaces one nobody listens on.
+
+    Raises:
+        FailedPrecondition: a server listens there, or it is something else than a socket.
+        InvalidArgument: there can be no socket of that name here.
+    """
+    hint = "Choose another path for the socket."
+    if not hasattr(socket, "AF_UNIX"):
+        raise InvalidArgument("this system has no UNIX sockets", hint="Listen on a port instead.")
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            pass
+        except OSError as error:
+            raise InvalidArgument(f"{path} can be no UNIX socket: {error}", hint=hint) from error
+        else:
+            raise FailedPrecondition(f"a server listens on {path} already", hint=hint)
+    file = Path(path)
+    if file.exists() and not file.is_socket():
+        raise FailedPrecondition(f"{path} is there, and is no socket", hint=hint)
+    if not file.absolute().parent.is_dir():
+        raise InvalidArgument(f"{path} has no folder to be in", hint=hint)

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from servable.contracts import ModelProvider
+from servable.metrics.monitor import Metrics
+from servable.transport.options import RestOptions, default_threads
+from servable.transport.pool import RequestPool
 from servable.transport.ports import listen
-from servable.transport.rest_app import DEFAULT_MAX_BODY_BYTES, ASGIApp, app
+from servable.transport.readiness import Readiness
+from servable.transport.rest_app import App
+from servable.transport.tls import server_context
 
 if TYPE_CHECKING:
     from servable.transport.http_server import HttpServer
 
-__all__ = ["DEFAULT_MAX_BODY_BYTES", "ASGIApp", "RestServer", "app"]
-
 
 class RestServer:
-    """Serves models over HTTP, without transport security.
+    """Serves models, probes and metrics over HTTP.
 
     Args:
         models: what is served.
         host: the address to listen on; `::` for every one, IPv4 too.
         port: the port; 0 for any free one.
-        threads: requests that are computed at the same time; by default four for each CPU.
-        max_body_bytes: a longer request body is refused.
-        cors: let web pages of any origin call the API.
+        options: everything else.
+        metrics: counts requests, and is shown.
+        readiness: what probes are told.
+
+    Raises:
+        InvalidArgument: a key or a certificate can not be used.
     """
 
     def __init__(
@@ -33,18 +37,24 @@ class RestServer:
         models: ModelProvider,
         host: str,
         port: int,
+        options: RestOptions | None = None,
         *,
-        threads: int | None = None,
-        max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
-        cors: bool = False,
+        metrics: Metrics | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
+        self._options = options or RestOptions()
+        self._metrics = metrics or Metrics()
         self._host = host
         self._port = port
-        self._pool = ThreadPoolExecutor(
-            threads or 4 * (os.cpu_count() or 1), thread_name_prefix="rest"
+        self._pool = RequestPool(
+            self._options.threads or default_threads(), self._options.max_queued, "rest"
         )
+        self._metrics.watch_in_flight("rest", lambda: self._pool.unfinished)
+        self._tls = server_context(self._options.tls) if self._options.tls else None
         self._server: HttpServer | None = None
-        self._app = app(models, max_body_bytes=max_body_bytes, cors=cors, pool=self._pool)
+        self._app = App(
+            models, self._options, self._pool, self._metrics, readiness or Readiness(models)
+        )
 
     def start(self) -> int:
         """Listen, and return the port once requests are being answered. Call once.
@@ -58,7 +68,9 @@ class RestServer:
 
         listener = listen(self._host, self._port, flag="--rest-port")
         port: int = listener.getsockname()[1]
-        self._server = HttpServer(self._app, listener)
+        self._server = HttpServer(
+            self._app, listener, self._options, self._tls, self._metrics.broken
+        )
         self._server.start()
         return port
 

@@ -3,81 +3,88 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from servable.contracts import ModelProvider
-from servable.errors import NotFound, ResourceExhausted, ServableError, Unavailable
+from servable.errors import Code, DeadlineExceeded, NotFound, ServableError, Unavailable
+from servable.metrics.models import MeteredModels
+from servable.metrics.monitor import Metrics
+from servable.metrics.requests import CURRENT, Observation
 from servable.transport.failures import unforeseen
-from servable.transport.rest_calls import Request, answer
-from servable.transport.rest_routes import Action, is_api, route
+from servable.transport.options import RestOptions
+from servable.transport.pool import RequestPool, too_busy
+from servable.transport.readiness import Readiness
+from servable.transport.rest_actions import Route
+from servable.transport.rest_body import (
+    Bodies,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    Receive,
+    Scope,
+    header,
+)
+from servable.transport.rest_calls import answer
+from servable.transport.rest_pages import JSON, Headers, Pages, Reply
+from servable.transport.rest_request import Request
+from servable.transport.rest_routes import is_api, route
 from servable.wire.status import HTTP_STATUS, error_body
 
 log = logging.getLogger(__name__)
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-DEFAULT_MAX_BODY_BYTES = 2**28
-"""A body may have 256 MiB, some 13 million floats. Parsed JSON of the worst kind takes 25
-times the memory of its text, so the limit is below what the gRPC port takes."""
+CLOSING = "servable.closing"
+"""The ASGI extension by which our server tells whether a connection is closing."""
 
-_JSON = ((b"content-type", b"application/json"),)
-_CORS = (
+_CORS: Headers = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
     (b"access-control-allow-headers", b"Content-Type"),
 )
+_CLOSE: Headers = ((b"connection", b"close"),)
+_LATER: Headers = ((b"retry-after", b"1"),)
+_GZIPPED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
+_WORTH_GZIP = 1024  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = _JSON
-
-
-class _BodyTooLargeError(ResourceExhausted):
-    """HTTP has a status of its own for this: 413."""
-
-
-def app(
-    models: ModelProvider,
-    *,
-    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
-    cors: bool = False,
-    pool: Executor | None = None,
-) -> ASGIApp:
-    """Return the REST API for `models`.
+class App:
+    """The REST API for `models`; an instance is an ASGI application.
 
     Args:
         models: what is served.
-        max_body_bytes: a longer request body is refused with HTTP status 413.
-        cors: let web pages of any origin call the API.
-        pool: where models compute; by default the event loop's own threads.
+        options: what is allowed and how long it may take.
+        pool: where models compute.
+        metrics: counts requests.
+        readiness: what probes are told.
     """
-    return _App(models, max_body_bytes, _CORS if cors else (), pool)
 
-
-class _App:
     def __init__(
         self,
         models: ModelProvider,
-        max_body_bytes: int,
-        headers: tuple[tuple[bytes, bytes], ...],
-        pool: Executor | None,
+        options: RestOptions,
+        pool: RequestPool,
+        metrics: Metrics,
+        readiness: Readiness,
     ) -> None:
-        self._models = models
-        self._max_body_bytes = max_body_bytes
-        self._headers = headers
+        self._models = MeteredModels(models)
+        self._options = options
         self._pool = pool
+        self._record = metrics.requests.record
+        self._shed = metrics.shed.at("rest")
+        self._bodies = Bodies(options.max_body_bytes, options.body_seconds)
+        self._pages = Pages(readiness, metrics, options.metrics_path)
+        self._headers = _CORS if options.cors else ()
+
+    def drain(self) -> None:
+        """Wait no longer for bodies that do not come. Call on the event loop."""
+        self._bodies.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         if scope["type"] != "http":
             raise ValueError(f"this application speaks HTTP, not {scope['type']}")
         try:
@@ -85,79 +92,158 @@ class _App:
         except asyncio.CancelledError:
             # The server stops and its grace is over. This answer is the last thing done
             # here, so the cancellation need not go further.
-            reply = _refusal(Unavailable("The server is stopping.", hint="Send it again later."))
+            reply = self._refusal(
+                Unavailable("The server is stopping.", hint="Send it again later.")
+            )
         if reply is None:  # the client is gone
             return
         length = (b"content-length", b"%d" % len(reply.body))
-        headers = [*reply.headers, *self._headers, length]
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": reply.status,
+                "headers": [*reply.headers, length],
+            }
+        )
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _reply(self, scope: Scope, receive: Receive) -> _Reply | None:
-        method, target = scope["method"], _target(scope)
-        if not is_api(target):
-            return _refusal(NotFound(f"No such page: {target}", hint="The API is under /v1/."))
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply | None:
+        target = _target(scope)
+        if is_api(target):
+            reply = await self._api(scope, target, receive)
+            if reply is not None and self._headers:
+                reply = Reply(reply.status, reply.body, (*reply.headers, *self._headers))
+            return reply
+        page = await self._pages.reply(scope["method"], target.partition("?")[0], target)
+        return page or self._refusal(
+            NotFound(f"No such page: {target}", hint="The API is under /v1/.")
+        )
+
+    async def _api(self, scope: Scope, target: str, receive: Receive) -> Reply | None:
+        method = scope["method"]
         if method == "OPTIONS":
-            origin = _header(scope, b"origin")
-            return _Reply(200 if "http://" in origin or "https://" in origin else 400, b"", ())
+            origin = header(scope, b"origin")
+            return Reply(200 if "http://" in origin or "https://" in origin else 400, b"", ())
+        wanted: Route | None = None
         try:
             wanted = route(method, target)
-            if wanted.action is not Action.PREDICT:
-                return self._answer(Request(wanted, target))
-            body = await self._body(scope, receive)
-        except ServableError as error:
-            return _refusal(error)
-        if body is None:
-            return None
-        request = Request(
-            wanted,
-            target,
-            body,
-            gzipped="gzip" in _header(scope, b"content-encoding"),
-            host=_header(scope, b"host"),
-        )
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, request)
-
-    def _answer(self, request: Request) -> _Reply:
-        try:
-            body = answer(self._models, request)
-        except ServableError as error:
-            return _refusal(error)
-        except Exception as error:
-            return _refusal(unforeseen("a REST request", error))
-        log.debug("%s: answered %d bytes", request.target, len(body))
-        return _Reply(200, body)
-
-    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
-        """Read the whole body; None if the client goes away before its end."""
-        declared = _header(scope, b"content-length")
-        if declared.isdecimal() and len(declared) < 20:
-            self._check_length(int(declared))
-        chunks, length, more = [], 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
+            if not wanted.action.computes:
+                return self._answer(Request(wanted, target), _Job(scope))
+            self._check_queue()
+            body = await self._bodies.read(scope, receive)
+            if body is None:
                 return None
-            chunks.append(message.get("body", b""))
-            length += len(chunks[-1])
-            self._check_length(length)
-            more = message.get("more_body", False)
-        return b"".join(chunks)
-
-    def _check_length(self, length: int) -> None:
-        if length > self._max_body_bytes:
-            raise _BodyTooLargeError(
-                f"The request body is longer than {self._max_body_bytes} bytes.",
-                hint="Send fewer instances at once, or use gRPC, which takes larger requests.",
+            self._check_queue()
+            return await self._compute(
+                scope,
+                Request(
+                    wanted,
+                    target,
+                    body,
+                    gzipped="gzip" in header(scope, b"content-encoding"),
+                    host=f"{scope.get('scheme', 'http')}://{header(scope, b'host')}",
+                    headers=scope["headers"],
+                    check_method_name=self._options.check_method_name,
+                ),
             )
+        except ServableError as error:
+            self._record(_observed(wanted), error.code, 0)
+            return self._refusal(error)
+
+    def _check_queue(self) -> None:
+        if self._pool.full:
+            self._shed.add()
+            raise too_busy()
+
+    async def _compute(self, scope: Scope, request: Request) -> Reply:
+        job = _Job(scope)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds):
+                return await loop.run_in_executor(self._pool, self._answer, request, job)
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                "Timed out waiting for notification",
+                hint=f"The server gives a request {self._options.timeout_seconds:g} seconds.",
+            ) from error
+        finally:
+            # From now on a result is of no use, and no longer counted.
+            job.over = True
+
+    def _answer(self, request: Request, job: _Job) -> Reply:
+        """Answer on this thread; raises nothing."""
+        seen = _observed(request.route, len(request.body), job.wanted)
+        CURRENT.observation = seen
+        length, code = 0, Code.OK
+        try:
+            reply = answer(self._models, request)
+            length = len(reply.body)
+            reply = self._packed(reply, job)
+        except ServableError as error:
+            code, reply = error.code, self._refusal(error)
+        except Exception as error:
+            code, reply = Code.INTERNAL, self._refusal(unforeseen("a REST request", error))
+        finally:
+            CURRENT.observation = None
+        if not job.over:
+            self._record(seen, code, length)
+        return reply
+
+    def _refusal(self, error: ServableError) -> Reply:
+        if not self._options.hints:
+            error.hint = ""
+        return _refusal(error)
+
+    def _packed(self, reply: Reply, job: _Job) -> Reply:
+        if self._options.gzip and len(reply.body) >= _WORTH_GZIP and job.takes_gzip():
+            return Reply(reply.status, gzip.compress(reply.body, 1), (*reply.headers, *_GZIPPED))
+        return reply
 
 
-def _refusal(error: ServableError) -> _Reply:
+class _Job:
+    """A request as the thread sees it that computes it."""
+
+    __slots__ = ("_closing", "_scope", "over")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._closing: Callable[[], bool] | None = scope.get("extensions", {}).get(CLOSING)
+        self.over = False
+
+    def wanted(self) -> bool:
+        """Whether the client still waits."""
+        return not self.over and (self._closing is None or not self._closing())
+
+    def takes_gzip(self) -> bool:
+        for item in header(self._scope, b"accept-encoding").lower().split(","):
+            coding, _, quality = item.partition(";")
+            if coding.strip() in ("gzip", "x-gzip", "*"):
+                return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+        return False
+
+
+def _observed(
+    wanted: Route | None, length: int = 0, client_waits: Callable[[], bool] | None = None
+) -> Observation:
+    api, model = (wanted.action.value, wanted.name) if wanted else ("", "")
+    return Observation(api, "rest", bytes_in=length, model=model, wanted=client_waits)
+
+
+def _refusal(error: ServableError) -> Reply:
     log.debug("refused: %s", error.status_text)
-    if isinstance(error, _BodyTooLargeError):
-        # What is left of the body will not be read, so the connection can not go on.
-        return _Reply(413, error_body(error), (*_JSON, (b"connection", b"close")))
-    return _Reply(HTTP_STATUS[error.code], error_body(error))
+    body = error_body(error)
+    # These bodies were not read to their end, and not for want of a reader.
+    match error:
+        case BodyTooLargeError():
+            return Reply(413, body, (*JSON, *_CLOSE))
+        case BodyTooSlowError():
+            return Reply(408, body, (*JSON, *_CLOSE))
+    match error.code:
+        case Code.RESOURCE_EXHAUSTED:
+            return Reply(429, body, (*JSON, *_LATER))
+        case Code.UNAVAILABLE:
+            return Reply(503, body, (*JSON, *_LATER))
+    return Reply(HTTP_STATUS[error.code], body)
 
 
 def _target(scope: Scope) -> str:
@@ -165,8 +251,3 @@ def _target(scope: Scope) -> str:
     query = scope["query_string"]
     target: bytes = scope["raw_path"] + (b"?" + query if query else b"")
     return target.decode("utf-8", "surrogateescape")
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    """Return the first header of that name, "" if there is none."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

@@ -2,53 +2,41 @@
 
 Words in a path are matched in any case, except the verb after the colon and
 `metadata`, which the peer compares as they are. The query string belongs to what is
-matched: a name may contain one, nothing else may.
+matched: a name may contain one, nothing else may, but for two names of ours behind
+`:predict`.
 """
 
 from __future__ import annotations
 
-import enum
 import re
-from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import parse_qsl
 
 from servable.errors import InvalidArgument
+from servable.transport import v2_routes
+from servable.transport.rest_actions import Action, Route, decoded, version_number
 
-
-class Action(enum.Enum):
-    """What a request asks for."""
-
-    PREDICT = "predict"
-    STATUS = "status"
-    METADATA = "metadata"
-    MODELS = "models"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A request line, understood. At most one of `version` and `label` is set."""
-
-    action: Action
-    name: str = ""
-    version: int | None = None
-    label: str | None = None
-
+OPENAPI_PATH = "/openapi.json"
 
 _NAME = r"([^/:]+)"
 _CHOICE = rf"(?:(?i:/versions)/([0-9]+)|(?i:/labels)/{_NAME})?"
-_POST = re.compile(rf"(?i:/v1/models)/{_NAME}{_CHOICE}:(predict)")
+_POST = re.compile(rf"(?i:/v1/models)/{_NAME}{_CHOICE}:(classify|regress|predict)")
 _GET = re.compile(rf"(?i:/v1/models)(?:/{_NAME})?{_CHOICE}(/(?i:metadata))?")
-_BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
+_QUERIED = re.compile(r"(.+:predict)\?([^?]*)")
+_MOST_QUERIED = 1000
 
 _GRAMMAR = (
     "Send GET /v1/models, GET /v1/models/NAME[/versions/N][/metadata], "
-    "or POST /v1/models/NAME[/versions/N]:predict."
+    "or POST /v1/models/NAME[/versions/N]:predict, :classify or :regress."
 )
 
 
-def is_api(path: str) -> bool:
-    """Whether a path belongs to this API at all."""
-    return path[:4].lower() == "/v1/"
+def is_api(target: str) -> bool:
+    """Whether a path belongs to an API at all."""
+    return (
+        target[:4].lower() == "/v1/"
+        or v2_routes.is_v2(target)
+        or target.partition("?")[0] == OPENAPI_PATH
+    )
 
 
 def route(method: str, target: str) -> Route:
@@ -60,10 +48,24 @@ def route(method: str, target: str) -> Route:
 
     Raises:
         InvalidArgument: the grammar has no such request; the text is the peer's.
+        NotFound, Unimplemented: see `v2_routes.route`.
     """
-    if method == "POST" and (match := _POST.fullmatch(target)):
-        name, version, label, verb = match.groups()
-        return Route(Action(verb), _name(name), _version(version), _label(label))
+    if v2_routes.is_v2(target):
+        return v2_routes.route(method, target)
+    if method == "POST":
+        path, signature_name, outputs = _choices(target)
+        if match := _POST.fullmatch(path):
+            name, version, label, verb = match.groups()
+            return Route(
+                Action(verb),
+                _name(name),
+                version_number(version),
+                _label(label),
+                signature_name,
+                outputs,
+            )
+    if method == "GET" and target.partition("?")[0] == OPENAPI_PATH:
+        return Route(Action.OPENAPI)
     if method == "GET" and (match := _GET.fullmatch(target)):
         name, version, label, leaf = match.groups()
         if name is None:
@@ -71,34 +73,35 @@ def route(method: str, target: str) -> Route:
                 return Route(Action.MODELS)
             raise InvalidArgument("Missing model name in request.", hint=_GRAMMAR)
         action = Action.METADATA if leaf == "/metadata" else Action.STATUS
-        return Route(action, _name(name), _version(version), _label(label))
+        return Route(action, _name(name), version_number(version), _label(label))
     raise InvalidArgument(f"Malformed request: {method} {target}", hint=_GRAMMAR)
 
 
-def _version(digits: str | None) -> int | None:
-    if digits is None:
-        return None
-    # Looked at as text first: int() takes quadratic time, and refuses thousands of digits.
-    number = digits.lstrip("0") or "0"
-    if len(number) > 19 or int(number) >= 2**63:
-        raise InvalidArgument(
-            f"Failed to convert version: {digits} to numeric.",
-            hint="A version is a number below 2**63.",
+def _choices(target: str) -> tuple[str, str, tuple[str, ...]]:
+    """Return path, signature and outputs; the query stays in the path if it says anything else."""
+    match = _QUERIED.fullmatch(target)
+    if match is None:
+        return target, "", ()
+    try:
+        pairs = parse_qsl(
+            match[2],
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="surrogateescape",
+            max_num_fields=_MOST_QUERIED,
         )
-    return int(number)
+    except ValueError:
+        return target, "", ()
+    signatures = [value for key, value in pairs if key == "signature_name"]
+    outputs = tuple(value for key, value in pairs if key == "output")
+    if len(signatures) > 1 or len(signatures) + len(outputs) < len(pairs):
+        return target, "", ()
+    return match[1], signatures[0] if signatures else "", outputs
 
 
 def _name(text: str) -> str:
-    return _decoded(text, "model name")
+    return decoded(text, "model name")
 
 
 def _label(text: str | None) -> str | None:
-    return None if text is None else _decoded(text, "model version label")
-
-
-def _decoded(text: str, what: str) -> str:
-    if _BAD_ESCAPE.search(text):
-        raise InvalidArgument(
-            f"Failed to decode {what}:{text}", hint="Write a percent sign as %25."
-        )
-    return unquote(text, errors="surrogateescape")
+    return None if text is None else decoded(text, "model version label")

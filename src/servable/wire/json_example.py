@@ -46,10 +46,29 @@ def example(name: str, signature: Signature) -> Example | None:
         value = '"instances": [' + ", ".join([value] * min(rows, _MAX_ELEMENTS)) + "]"
     else:
         value = '"inputs": ' + value
-    chosen = "" if name == "serving_default" else f'"signature_name": {json.dumps(name)}, '
-    body = "{" + chosen + value + "}"
+    body = "{" + _choosing(name) + value + "}"
     complete = all(math.prod(shape) <= _MAX_ELEMENTS for shape in shapes.values())
     return Example(body, complete and len(body) <= _MAX_CHARACTERS)
+
+
+def examples(name: str, signature: Signature) -> Example | None:
+    """Return a body for a signature that takes tf.Examples; None if its features are not known."""
+    texts, complete = [], True
+    for feature, spec in signature.features.items():
+        count = math.prod(_filled(spec))
+        values = [_sample(spec)] * min(count, _MAX_ELEMENTS)
+        value = values[0] if count == 1 else f"[{', '.join(values)}]"
+        texts.append(f"{json.dumps(feature)}: {value}")
+        complete = complete and count <= _MAX_ELEMENTS
+    if not texts:
+        return None
+    body = f'{{{_choosing(name)}"examples": [{{{", ".join(texts)}}}]}}'
+    return Example(body, complete and len(body) <= _MAX_CHARACTERS)
+
+
+def _choosing(name: str) -> str:
+    """Return the member that names the signature, with its comma, if that must be said."""
+    return "" if name == "serving_default" else f'"signature_name": {json.dumps(name)}, '
 
 
 def _filled(spec: TensorSpec) -> tuple[int, ...]:

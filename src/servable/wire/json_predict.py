@@ -10,8 +10,8 @@ import simdjson
 from servable.errors import InvalidArgument
 from servable.tensors import Array, DType, Signature
 from servable.wire import json_columns, json_numbers, json_rows
+from servable.wire.json_body import read_object, signature_name
 from servable.wire.json_debug import Json, debug_string
-from servable.wire.json_parse import parse
 from servable.wire.json_tensors import is_base64
 
 FAST_FROM_BYTES = 2048
@@ -43,13 +43,7 @@ class PredictBody:
         if len(text) >= FAST_FROM_BYTES:
             self._fast = json_numbers.members(text, ("signature_name", "instances", "inputs"))
         members = self._exact() if self._fast is None else self._fast
-        name = members.get("signature_name", "")
-        if not isinstance(name, str):
-            raise InvalidArgument(
-                f"JSON Value: {debug_string(self._exact())} not formatted correctly. "
-                "'signature_name' key must be a string value."
-            )
-        self.signature_name = name
+        self.signature_name = signature_name(members.get("signature_name", ""), self._exact)
         """What the body asks for; "" if it does not say."""
 
     def decode(self, signature: Signature) -> tuple[Layout, dict[str, Array]]:
@@ -88,10 +82,7 @@ class PredictBody:
     def _exact(self) -> dict[str, Json]:
         """Return the root as Python values."""
         if self._root is None:
-            root = parse(self._text)
-            if not isinstance(root, dict):
-                raise InvalidArgument(f"JSON Value: {debug_string(root)} Is not object")
-            self._root = root
+            self._root = read_object(self._text)
         return self._root
 
 

@@ -151,7 +151,7 @@ def _element(value: Json, dtype: DType) -> Json:
         accepted = isinstance(value, bool)
     elif dtype is tensors.STRING:
         if isinstance(value, dict):
-            return _from_base64(value)
+            return from_base64(value)
         accepted = isinstance(value, str)
         value = _bytes(value) if accepted else value
     else:
@@ -184,7 +184,12 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _from_base64(value: dict[str, Json]) -> bytes:
+def from_base64(value: dict[str, Json]) -> bytes:
+    """Return the bytes that `{"b64": "..."}` stands for.
+
+    Raises:
+        InvalidArgument: it is another object, or the text is no base64.
+    """
     if not is_base64(value):
         raise InvalidArgument(
             f"JSON Value: {debug_string(value)} not formatted correctly for base64 data"

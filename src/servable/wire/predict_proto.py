@@ -45,7 +45,12 @@ def read_request(data: bytes) -> PredictMessage:
 
 
 def write_response(
-    id: ServableId, signature_name: str, signature: Signature, outputs: Mapping[str, Array]
+    id: ServableId,
+    signature_name: str,
+    signature: Signature,
+    outputs: Mapping[str, Array],
+    *,
+    as_content: bool = False,
 ) -> bytes:
     """Return a serialized PredictResponse.
 
@@ -54,6 +59,7 @@ def write_response(
         signature_name: the signature that was run.
         signature: says which dtype each output has where numpy's type does not tell.
         outputs: alias -> array.
+        as_content: write `tensor_content` rather than a list of values, for every dtype.
 
     Raises:
         InvalidArgument: TensorFlow has no dtype for an array.
@@ -65,7 +71,9 @@ def write_response(
         dtype = signature.outputs[alias].dtype
         if dtype is not None and dtype.numpy != array.dtype:
             dtype = None
-        response.outputs[alias].CopyFrom(tensor_proto.encode(array, dtype=dtype))
+        response.outputs[alias].CopyFrom(
+            tensor_proto.encode(array, dtype=dtype, as_content=as_content)
+        )
     return response.SerializeToString()
 
 

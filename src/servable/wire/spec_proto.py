@@ -13,8 +13,13 @@ from servable.pb import serving_pb2
 M = TypeVar("M", bound=Message)
 
 
-def parse(kind: type[M], data: bytes) -> M:
+def parse(kind: type[M], data: bytes, name: str = "") -> M:
     """Return the message in `data`.
+
+    Args:
+        kind: the message's type.
+        data: its bytes.
+        name: what error texts call the type; by default its own name.
 
     Raises:
         InvalidArgument: the bytes are no such message.
@@ -23,7 +28,7 @@ def parse(kind: type[M], data: bytes) -> M:
     try:
         message.ParseFromString(data)
     except DecodeError as error:
-        name = message.DESCRIPTOR.full_name
+        name = name or message.DESCRIPTOR.full_name
         raise InvalidArgument(
             f"The request is not a serialized {name}: {error}",
             hint=f"Send the bytes of a {name} message.",

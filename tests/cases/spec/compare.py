@@ -88,6 +88,15 @@ def logical_not(x):
     return RAW.LogicalNot(x=feed(x))
 
 
+@case("IsFinite", op="IsFinite")
+@case("IsInf", op="IsInf")
+@case("IsNan", op="IsNan")
+def kind_of_number(op):
+    kinds = (np.float32, np.float64, np.float16, BFLOAT16)
+    asked = [*(EDGES.astype(dtype) for dtype in kinds), A, A[:0], np.float32(np.nan)]
+    return [getattr(RAW, op)(x=feed(x)) for x in asked]
+
+
 # Choice.
 _BY_DTYPE = (
     (A, B),

@@ -509,3 +509,38 @@ def array_of_equal_shapes(identical):
     handle, flow = array(identical_element_shapes=identical)
     flow = RAW.TensorArrayWriteV3(handle=handle, index=0, value=feed(ROWS[1]), flow_in=flow)
     return RAW.TensorArrayReadV3(handle=handle, index=1, flow_in=flow, dtype=F)
+
+
+@case("For", start=0, limit=5, delta=2)
+@case("For", start=0, limit=0, delta=0)
+@case("For", start=3, limit=-4, delta=-3)
+@case("For", start=0, limit=5, delta=-1)
+@case("For", start=5, limit=0, delta=1)
+@case("For", start=0, limit=5, delta=0)
+def for_(start, limit, delta):
+    step = function(lambda i, x, y: (x + tf.cast(i, F), y * 0.5), tf.int32, F, F)
+    numbers = [feed(np.int32(n)) for n in (start, limit, delta)]
+    start, limit, delta = numbers
+    return RAW.For(start=start, limit=limit, delta=delta, input=[feed(ROWS), 1.0], body=step)
+
+
+@case("StackV2", most=-1, pushed=2, popped=2)
+@case("StackV2", most=2, pushed=2, popped=1)
+@case("StackV2", most=1, pushed=2, popped=1)
+@case("StackPopV2", most=-1, pushed=1, popped=2)
+@case("StackPushV2", most=5, pushed=3, popped=3)
+@case("StackCloseV2", most=5, pushed=1, popped=1)
+def stack_of_a_run(most, pushed, popped):
+    handle = RAW.StackV2(max_size=most, elem_type=F, stack_name="kept")
+    last, results = [], []
+    for number in range(pushed):
+        with tf.control_dependencies(last):
+            last = [RAW.StackPushV2(handle=handle, elem=feed(ROWS[number:]))]
+    for _ in range(popped):
+        with tf.control_dependencies(last):
+            last = [RAW.StackPopV2(handle=handle, elem_type=F)]
+        results += last
+    with tf.control_dependencies(last):
+        closed = RAW.StackCloseV2(handle=handle)
+    with tf.control_dependencies([closed]):
+        return [tf.identity(value) for value in results]

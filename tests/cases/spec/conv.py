@@ -184,7 +184,6 @@ for _options in (
     {"x": _VOLUME, "filters": (2, 2, 3, 2, 3), "dilations": (2, 1, 1)},
     {"x": (2, 2, 4, 3, 4), "filters": (2, 2, 3, 2, 3), "first": True},
     {"x": (2, 2, 4, 3, 4), "filters": (2, 2, 3, 2, 3), "first": True, "strides": (1, 1, 2)},
-    {"x": (1, 2, 3, 2, 4), "filters": (2, 2, 1, 2, 4)},
     {"x": (1, 2, 3, 2, 3), "filters": (2, 2, 1, 2, 4), "known": None},
     {"x": _VOLUME, "filters": (6, 2, 1, 2, 4), "padding": "VALID"},
     {"x": (0, 4, 3, 4, 2), "filters": (2, 2, 1, 2, 4), "dtype": "d"},

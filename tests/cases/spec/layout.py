@@ -290,6 +290,7 @@ for _padding in ("VALID", "SAME"):
 for _dtype in (np.float64, np.float16, I32, np.uint8, I64):
     _patches(np.dtype(_dtype).name, _PICTURE.astype(_dtype), tolerance=0)
 _patches("rank", A, ranks=False)
+_patches("far too large", _PICTURE, (4, 2), stride=(2, 1), rate=(3, 1), ranks=False)
 
 _VOLUME = np.arange(54, dtype=F32).reshape(1, 3, 3, 3, 2)
 for _note, _size, _stride, _padding in (

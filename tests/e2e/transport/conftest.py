@@ -17,6 +17,7 @@ from servable.errors import Code, ServableError
 from servable.pb import serving_pb2
 from servable.tensors import Array, Signature
 from servable.transport.grpc import HINT_KEY, GrpcServer
+from servable.transport.options import RestOptions
 from servable.transport.rest import RestServer
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -151,7 +152,7 @@ def rest_server() -> Iterator[Callable[..., int]]:
     servers: list[RestServer] = []
 
     def start(**options: Any) -> int:
-        servers.append(RestServer(make_models(), "127.0.0.1", 0, **options))
+        servers.append(RestServer(make_models(), "127.0.0.1", 0, RestOptions(**options)))
         return servers[-1].start()
 
     yield start

@@ -16,6 +16,7 @@ from servable.errors import Code
 from servable.pb import serving_pb2
 from servable.tensors import Array
 from servable.transport.grpc import GrpcServer
+from servable.transport.options import GrpcOptions
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
@@ -137,7 +138,9 @@ def test_a_request_whose_deadline_passed_in_the_queue_is_not_run() -> None:
         return {"y": inputs["x"]}
 
     servable = FakeServable(half_plus_two().signatures, run)
-    server = GrpcServer(FakeModels({"half_plus_two": {1: servable}}), "127.0.0.1", 0, threads=1)
+    server = GrpcServer(
+        FakeModels({"half_plus_two": {1: servable}}), "127.0.0.1", 0, GrpcOptions(threads=1)
+    )
     data = request(X).SerializeToString()
     with grpc.insecure_channel(f"127.0.0.1:{server.start()}") as channel:
         method = channel.unary_unary(PREDICT, None, None)

@@ -123,7 +123,7 @@ def test_names_are_percent_decoded(asking: Any, name: str) -> None:
         ("GET", "/v1/models/%zz", 400, "Failed to decode model name:%zz"),
         ("GET", f"{MODEL}/labels/%", 400, "Failed to decode model version label:%"),
         ("GET", "/index", 404, "No such page: /index"),
-        ("GET", "/v2/models/m", 404, "No such page: /v2/models/m"),
+        ("GET", "/v3/models/m", 404, "No such page: /v3/models/m"),
     ],
 )
 def test_urls_that_lead_nowhere(

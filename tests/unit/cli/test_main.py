@@ -17,10 +17,32 @@ VERBS = sorted(main.commands)
 
 
 def test_there_are_these_verbs() -> None:
-    assert VERBS == ["demo", "doctor", "predict", "serve"]
+    assert VERBS == [
+        "checkpoint",
+        "classify",
+        "demo",
+        "doctor",
+        "edit",
+        "metadata",
+        "model_server",
+        "predict",
+        "regress",
+        "reload",
+        "run",
+        "scan",
+        "serve",
+        "show",
+        "status",
+        "warmup",
+    ]
 
 
-@pytest.mark.parametrize("verb", [[], *([verb] for verb in VERBS)], ids=str)
+@pytest.mark.parametrize(
+    # model_server answers as TensorFlow Serving does
+    "verb",
+    [[], *([verb] for verb in VERBS if verb != "model_server")],
+    ids=str,
+)
 def test_help_shows_examples(verb: list[str]) -> None:
     result = CliRunner().invoke(main, [*verb, "--help"])
 
@@ -45,6 +67,8 @@ def test_help_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (["serve"], "nothing to serve"),
+        (["serve", "--config", "nowhere"], "nowhere; No such file or directory"),
         (["serve", "nowhere"], "there is no folder nowhere"),
         (["serve", "a=here", "a=here"], "two models are called a"),
         (["serve", "here", "--versions", "newest"], "does not say which versions"),

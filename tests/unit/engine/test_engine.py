@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from servable.engine.backends.null import NullBackend
 from servable.engine.compile import Island, IslandRefused, compile_function
 from servable.engine.partition import border, partition
-from servable.engine.plan import Plan
+from servable.engine.plan import Plan, narrowed
 from servable.engine.run import run
 from servable.errors import InvalidArgument
 from servable.graph.ir import ARG, CONST, Function, FunctionRef, Node, UnsupportedOps, Value, const
@@ -99,6 +99,35 @@ def chain(*nodes: Node) -> Function:
 
 def node(name: str, op: str, *inputs: str) -> Node:
     return Node(name, op, tuple(map(Value, inputs)), (), {"T": FLOAT}, (FLOAT,))
+
+
+@settings(max_examples=100, deadline=None)
+@given(functions(), st.data())
+def test_a_plan_for_some_of_the_results_gives_these_alone(
+    function: Function, data: st.DataObject
+) -> None:
+    plan = compile_function(function, ENVIRONMENT)
+    places = data.draw(st.lists(st.sampled_from(range(len(plan.results))), min_size=1))
+    everything = run(plan, ARGS)
+    some = narrowed(plan, places)
+    assert len(some.steps) <= len(plan.steps)
+    for made, place in zip(run(some, ARGS), places, strict=True):
+        np.testing.assert_array_equal(made, everything[place])
+
+
+def test_what_is_not_fetched_is_not_computed() -> None:
+    x = Node("x", ARG, attrs={"T": FLOAT, "index": 0}, dtypes=(FLOAT,))
+    three = const("three", np.zeros(3, np.float32), FLOAT)
+    good = Node("good", "Neg", (Value("x"),), (), {"T": FLOAT}, (FLOAT,))
+    bad = Node("bad", "AddV2", (Value("x"), Value("three")), (), {"T": FLOAT}, (FLOAT,))
+    nodes = {node.name: node for node in (x, three, good, bad)}
+    function = Function("f", ("x",), nodes, (Value("good"), Value("bad")))
+    plan = compile_function(function, ENVIRONMENT)
+    broken = [np.array([2, 1], np.float32)]
+    with pytest.raises(InvalidArgument):
+        run(plan, broken)
+    (made,) = run(narrowed(plan, [0]), broken)
+    assert made[1] == -1
 
 
 def test_ops_that_a_backend_refuses_go_to_the_host_and_the_rest_stays() -> None:

@@ -8,8 +8,9 @@ import threading
 import numpy as np
 import pytest
 
+from servable.engine.backends import openvino
 from servable.engine.backends.openvino import OpenVinoBackend
-from servable.engine.compile import compile_function
+from servable.engine.compile import Backend, compile_function
 from servable.engine.plan import Plan
 from servable.engine.run import run
 from servable.errors import InvalidArgument
@@ -25,7 +26,9 @@ def no_functions(ref: FunctionRef) -> Body:
     raise AssertionError(f"nothing calls {ref}")
 
 
-def matmul(shape: Shape = (None, 256), weights: Array = WEIGHTS) -> Plan:
+def matmul(
+    shape: Shape = (None, 256), weights: Array = WEIGHTS, backend: Backend | None = None
+) -> Plan:
     """exp(x @ w), with weights that are read-only as a file's are."""
     frozen = weights.copy()
     frozen.flags.writeable = False
@@ -48,7 +51,7 @@ def matmul(shape: Shape = (None, 256), weights: Array = WEIGHTS) -> Plan:
     return compile_function(
         function,
         Environment(Resources(), None, no_functions),
-        backend=OpenVinoBackend(),
+        backend=backend or OpenVinoBackend(),
         shapes=[shape],
     )
 
@@ -127,6 +130,13 @@ def test_small_products_stay_on_the_host() -> None:
     assert backends(matmul(shape=(None, 4), weights=WEIGHTS[:4, :4])) == ["host", "host"]
 
 
+def test_a_product_that_is_worth_a_call_is_not_worth_one_at_every_step_of_a_loop() -> None:
+    backend = OpenVinoBackend().for_loops()
+    assert backends(matmul(backend=backend)) == ["host", "host"]
+    large = np.zeros((256, 5000), np.float32)
+    assert backends(matmul(weights=large, backend=backend)) == ["openvino"]
+
+
 def test_weights_live_as_long_as_the_plan() -> None:
     plan = matmul(weights=WEIGHTS.copy())
     gc.collect()
@@ -165,3 +175,32 @@ def test_inputs_that_are_views_or_read_only_are_fine() -> None:
     frozen = X.copy()
     frozen.flags.writeable = False
     close(matmul(), frozen)
+
+
+def test_a_large_request_that_can_not_be_written_is_computed_where_it_lies() -> None:
+    rows = np.random.default_rng(3).normal(size=(400, X.shape[1])).astype(np.float32)
+    received = np.frombuffer(rows.tobytes(), np.float32).reshape(rows.shape)
+    assert not received.flags.writeable
+    close(matmul(), received)
+    np.testing.assert_array_equal(received, rows)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "capabilities", "used"),
+    [
+        ("f32", ["FP32"], "f32"),
+        ("bf16", ["FP32", "BF16"], "bf16"),
+        ("bf16", ["FP32"], "f32"),
+        ("f16", ["FP32", "BF16"], "f32"),
+        ("f16", ["FP16"], "f16"),
+    ],
+)
+def test_a_precision_that_the_processor_lacks_is_not_imitated(
+    wanted: str, capabilities: list[str], used: str
+) -> None:
+    class Core:
+        def get_property(self, device: str, name: str) -> list[str]:
+            assert (device, name) == ("CPU", "OPTIMIZATION_CAPABILITIES")
+            return capabilities
+
+    assert openvino._possible(Core(), wanted) == used

@@ -8,16 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from servable.engine.backends import host
 from servable.graph.cut import cut
 from servable.graph.importer import import_graph, parse_tensor_name
+from servable.graph.ir import FunctionRef
 from servable.graph.passes import expand, reduce
+from servable.ops.registry import Body, Environment
+from servable.ops.resources import Resources
 from servable.pb import framework_pb2
 from servable.tensors import from_enum
+
+
+def no_functions(ref: FunctionRef) -> Body:
+    raise AssertionError(f"nothing calls {ref}")
+
+
+ENVIRONMENT = Environment(Resources(), None, no_functions)
 
 RECORDED = Path(__file__).parents[2] / "cases" / "recorded"
 CASES = [
     (op, json.loads(line))
-    for op in ("_LSTM", "_GRU")
+    for op in ("_LSTM", "_GRU", "_RNN")
     for line in (RECORDED / f"{op}.json").read_text().splitlines()
 ]
 
@@ -37,7 +48,10 @@ def test_a_loop_is_fused_only_if_it_is_the_cell(op: str, record: dict[str, objec
         tuple(map(parse_tensor_name, fetches)),
     )
     reduced = reduce(
-        expand(function, library), library, frozen=lambda _: None, evaluate=lambda *_: None
+        expand(function, library),
+        library,
+        frozen=lambda _: None,
+        evaluate=lambda node, inputs: host.evaluate(node, inputs, ENVIRONMENT),
     )
     ops = {node.op for node in reduced.nodes.values()}
     if str(record["name"]).startswith("not_"):

@@ -355,3 +355,22 @@ def test_a_signature_that_nothing_can_be_decoded_with(name: str, message: str) -
         signature_to_decode_with(handle, name)
     assert caught.value.message == message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("method", ["predict", "classify", "regress", "mystery", ""])
+def test_method_names_are_looked_at_only_if_the_server_is_told_to(method: str, check: bool) -> None:
+    name = method and f"tensorflow/serving/{method}"
+    side = {"x": spec("x:0")}
+    servable = FakeServable({"serving_default": Signature(side, side, method_name=name)}, dict)
+    models = FakeModels({"half_plus_two": {1: servable}})
+    if check and method in ("mystery", ""):
+        with pytest.raises(Internal) as caught:
+            predict(models, call(), check_method_name=True)
+        assert caught.value.message == (
+            "Expected prediction signature method_name to be one of {tensorflow/serving/predict, "
+            f"tensorflow/serving/classify, tensorflow/serving/regress}}. Was: {name}"
+        )
+        assert not servable.fed
+    else:
+        assert predict(models, call(), check_method_name=check).outputs["x"] is X

@@ -103,6 +103,7 @@ NOT_HELD: list[Case] = [
     ("GatherV2", [X, fixed("indices", [[0], [1]]), ZERO], {}),
     ("GatherV2", [X, fixed("indices", np.zeros(0, np.int32)), ZERO], {}),
     ("Pad", [X, fixed("pads", np.zeros((0, 2), np.int32))], {}),
+    ("Reshape", [X, fixed("scalar", np.zeros(0, np.int32))], {}),
     ("Tile", [MATRIX, fixed("times", [0, 1])], {}),
     ("Transpose", [X, fixed("perm", np.zeros(0, np.int32))], {}),
     ("SpaceToBatchND", [X, NUMBERS, fixed("pads", [[0, 1]])], {}),

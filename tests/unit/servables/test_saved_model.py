@@ -86,6 +86,26 @@ def test_signatures_share_the_state_that_the_init_op_set_up(tmp_path: Path) -> N
     assert get() == 12.5
 
 
+SPARSE = (
+    COUNTER
+    + """
+signature_def { key: "sparse" value { inputs { key: "s" value {
+    coo_sparse { values_tensor_name: "by:0" } dtype: DT_FLOAT } }
+  outputs { key: "output" value { name: "now:0" dtype: DT_FLOAT tensor_shape {} } } } }
+"""
+)
+
+
+def test_a_sparse_signature_is_refused_when_called_and_the_others_are_served(
+    tmp_path: Path,
+) -> None:
+    model = load(written(tmp_path, SPARSE))
+    assert model.run("get", {}, ["output"])["output"] == 10
+    assert set(model.compiled) == {"incr_by", "get"}
+    with pytest.raises(UnsupportedOps, match="not plain tensors"):
+        model.run("sparse", {"s": np.array(1, np.float32)}, ["output"])
+
+
 def test_two_loads_of_one_folder_do_not_share_state(tmp_path: Path) -> None:
     written(tmp_path, COUNTER)
     first, second = load(tmp_path), load(tmp_path)

@@ -13,7 +13,8 @@ from servable.contracts import ServableId
 from servable.errors import NotFound, ServableError
 from servable.pb import saved_model_pb2
 from servable.tensors import DType, Shape, Signature, TensorSpec
-from servable.wire.json_example import Example, example
+from servable.wire import json_inference
+from servable.wire.json_example import Example, example, examples
 from servable.wire.json_metadata import encode_metadata
 from servable.wire.json_predict import PredictBody
 from servable.wire.json_status import encode_models, encode_status
@@ -136,6 +137,32 @@ def test_an_example_would_be_accepted(name: str, signature: Signature, shown: st
     for alias, spec in signature.inputs.items():
         if spec.shape is not None:
             assert arrays[alias].ndim == len(spec.shape)
+
+
+def reading(**features: tuple[DType, Shape]) -> Signature:
+    specs = {name: TensorSpec(name, dtype, shape) for name, (dtype, shape) in features.items()}
+    return Signature({}, {}, features=specs)
+
+
+def test_an_example_of_features_would_be_accepted() -> None:
+    signature = reading(
+        x=(tensors.FLOAT, (1,)),
+        pair=(tensors.INT64, (2,)),
+        tags=(tensors.STRING, (None,)),
+        none=(tensors.FLOAT, (0,)),
+    )
+    shown = (
+        '{"signature_name": "s", "examples": '
+        '[{"x": 1.0, "pair": [1, 1], "tags": "text", "none": []}]}'
+    )
+    assert examples("s", signature) == Example(shown, complete=True)
+    assert json_inference.read(shown.encode()).signature_name == "s"
+
+    large = examples("serving_default", reading(x=(tensors.FLOAT, (1000, 1000))))
+    assert large is not None
+    assert not large.complete
+    assert len(large.body) < 1000
+    assert examples("s", reading()) is None
 
 
 def test_a_large_example_is_only_sketched() -> None:

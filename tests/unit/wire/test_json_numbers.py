@@ -149,7 +149,7 @@ FAST = [
 def test_numbers_are_not_walked_one_by_one(
     dtype: DType, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_predict, "parse", None)  # the exact path can not be taken
+    monkeypatch.setattr(json_predict, "read_object", None)  # the exact path can not be taken
     value = np.arange(24).reshape(2, 3, 4)
     body = long_enough(form.format(json.dumps(value.tolist())).encode())
 
@@ -162,7 +162,7 @@ def test_numbers_are_not_walked_one_by_one(
 def test_several_inputs_are_told_apart_whatever_their_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(json_predict, "parse", None)
+    monkeypatch.setattr(json_predict, "read_object", None)
     specs = {a: TensorSpec(a, d, None) for a, d in zip("abc", FAST, strict=False)}
     for seed in range(6):
         order = random.Random(seed).sample("abc", 3)

@@ -9,6 +9,7 @@ import numpy as np
 from servable.engine.plan import Unit
 from servable.errors import ServableError
 from servable.graph.ir import ARG, CONST, Node, UnsupportedOps
+from servable.ops.refused import hint
 from servable.ops.registry import Environment, registered
 from servable.tensors import Array
 
@@ -47,7 +48,7 @@ def check_supported(nodes: Iterable[Node]) -> None:
         more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
         raise UnsupportedOps(
             f"Op type not registered {text}{more}",
-            hint="These ops are outside the list that is supported without TensorFlow.",
+            hint=hint(missing),
         )
 
 

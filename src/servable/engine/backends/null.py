@@ -44,3 +44,12 @@ class NullBackend:
             raise IslandRefused("refused", named)
         self.islands.append(island)
         return island.fallback
+
+    def for_loops(self) -> NullBackend:
+        """Itself."""
+        return self
+
+    def alone(self, node: Node, nodes: Mapping[str, Node], host: Kernel) -> Kernel | None:
+        """Nothing."""
+        del node, nodes, host
+        return None

@@ -12,6 +12,9 @@ from servable.tensors import Array
 if TYPE_CHECKING:
     import openvino as ov
 
+_COPIED = 65_536
+"""Bytes below which a copy is sooner made than a view."""
+
 
 class Requests:
     """A compiled model with a pool of infer requests: one for each call in flight."""
@@ -32,16 +35,47 @@ class Requests:
             request = self._idle.pop()
         except IndexError:
             request = self._model.create_infer_request()
-        made = request.infer(
-            [_shareable(a) for a in arrays],
-            share_inputs=True,
-            share_outputs=True,
-        )
-        results = [np.array(made[i]) for i in range(self._outputs)]
+        # Inputs given to `infer` itself are dispatched in Python: measured, twice the time
+        # of a small net.
+        given = [self._shared(array) for array in arrays]  # alive until it is computed
+        for number, tensor in enumerate(given):
+            request.set_input_tensor(number, tensor)
+        request.infer(share_outputs=True)
+        results = [np.array(request.get_output_tensor(i).data) for i in range(self._outputs)]
         self._idle.append(request)
         return results
 
+    @staticmethod
+    def _shared(array: Array) -> ov.Tensor:
+        import openvino as ov
+
+        if array.dtype.kind == "V":  # bfloat16, which numpy does not know
+            tensor = ov.Tensor(ov.Type.bf16, ov.Shape(array.shape))
+            tensor.data[...] = array.view(np.float16)
+            return tensor
+        return ov.Tensor(_shareable(array), shared_memory=True)
+
+
+def finite(array: Array) -> bool:
+    """Whether every element is a number. OpenVINO loses NaN."""
+    if array.dtype.kind != "f":
+        return True
+    flat = array.ravel()
+    # One product tells in a third of the time; it may overflow where no element is infinite.
+    return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
+
 
 def _shareable(array: Array) -> Array:
-    # OpenVINO shares scalars only if they are writable.
-    return np.ascontiguousarray(array) if array.ndim else np.array(array)
+    """The array as OpenVINO shares it: in one piece, and writable, though it writes nothing."""
+    if not array.flags.c_contiguous or (array.nbytes < _COPIED and not array.flags.writeable):
+        return np.array(array, order="C")
+    return array if array.flags.writeable else np.asarray(_Writable(array))
+
+
+class _Writable:
+    """A view of what is read-only, such as a request's bytes, that says it is not."""
+
+    def __init__(self, array: Array) -> None:
+        interface = array.__array_interface__
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
+        self._array = array  # keeps the memory

@@ -13,9 +13,9 @@ from servable.graph.passes.fold import Evaluate, fold, merge_equal
 from servable.graph.passes.freeze import Frozen, freeze
 from servable.graph.passes.inline import inline
 from servable.graph.passes.loops import functionalise_loops
-from servable.graph.passes.prune import prune
+from servable.graph.passes.prune import drop_unreachable, prune
 from servable.graph.passes.recurrent import fuse_recurrent
-from servable.graph.passes.refs import resolve_refs
+from servable.graph.passes.refs import pass_references, resolve_refs
 from servable.graph.passes.simplify import drop_identities, simplify_controls
 from servable.graph.passes.switches import decide_switches, gate_waits
 from servable.graph.spec import check_ordered
@@ -43,6 +43,8 @@ def expand(function: Function, library: Library, trace: list[Traced] | None = No
         GraphError: the graph is broken in a way that a pass found.
     """
     passes: Passes = (
+        ("drop unreachable", drop_unreachable),
+        ("pass references", pass_references),
         ("TF1 loops", lambda f: functionalise_loops(f, library)),
         ("prune", prune),
         ("inline", lambda f: inline(f, library)),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from servable.graph.effects import has_effect
 from servable.graph.importer import Library
 from servable.graph.ir import Function, FunctionRef, Node, Value, const
-from servable.graph.passes.refs import HANDLE, variable_name
+from servable.graph.passes.refs import HANDLE, VARIABLES, variable_name
 from servable.tensors import INT32, RESOURCE, Array, DType
 
 Frozen = Callable[[str], Array | None]
@@ -36,7 +37,12 @@ def assigned_variables(function: Function, library: Library) -> set[str]:
     for node in function.nodes.values():
         called = tuple(functions_of(node))
         if called:
-            writes = any(_writes(ref, library, set()) for ref in called)
+            writes = False
+            for ref in called:
+                inside: set[str] = set()
+                if _writes(ref, library, set(), inside):
+                    writes = True
+                    names |= inside
         else:
             writes = has_effect(node.op) and node.op not in _READS
         if writes:
@@ -70,16 +76,25 @@ def functions_of(node: Node) -> Iterator[FunctionRef]:
                 yield item
 
 
-def _writes(ref: FunctionRef, library: Library, seen: set[str]) -> bool:
-    """Whether a function, or one that it calls, does anything but compute and read."""
+def _writes(ref: FunctionRef, library: Library, seen: set[str], inside: set[str]) -> bool:
+    """Whether a function, or one that it calls, does anything but compute and read.
+
+    Args:
+        seen: the functions that were looked at; they are added to.
+        inside: receives the names of the variables whose handles the functions make.
+    """
     if ref.name in seen:
         return False
     seen.add(ref.name)
-    return any(
-        (has_effect(node.op) and node.op not in _READS and not any(functions_of(node)))
-        or any(_writes(inner, library, seen) for inner in functions_of(node))
-        for node in library[ref.name].nodes.values()
-    )
+    writes = False
+    for node in library[ref.name].nodes.values():
+        inner = tuple(functions_of(node))
+        if node.op == HANDLE or node.op in VARIABLES:
+            inside.add(variable_name(node))
+        writes |= has_effect(node.op) and node.op not in _READS and not inner
+        for called in inner:
+            writes |= _writes(called, library, seen, inside)
+    return writes
 
 
 def freeze(function: Function, frozen: Frozen) -> Function:
@@ -94,7 +109,9 @@ def freeze(function: Function, frozen: Frozen) -> Function:
     for node in function.nodes.values():
         source = node.inputs[0].node if node.inputs else ""
         if node.op == "ReadVariableOp" and source in values:
-            nodes[node.name] = const(node.name, values[source], node.dtypes[0])
+            # What the read waits for, its readers wait for.
+            constant = const(node.name, values[source], node.dtypes[0])
+            nodes[node.name] = replace(constant, controls=node.controls)
         elif node.op == "ResourceGather" and source in values:
             nodes.update(_gather(node, values[source]))
         else:

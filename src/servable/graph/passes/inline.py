@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from servable.graph.importer import Library
 from servable.graph.ir import ARG, Function, FunctionRef, GraphError, Node, Value
 from servable.graph.passes.loops import functionalise_loops
-from servable.graph.passes.prune import prune
+from servable.graph.passes.prune import drop_unreachable, prune
 
-CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+CALLS: Mapping[str, int] = {
+    "PartitionedCall": 0,
+    "StatefulPartitionedCall": 0,
+    "BatchFunction": 0,  # what it would wait for is for the server to say, not for the graph
+    "RemoteCall": 1,  # the device, and there is one
+}
+"""Ops that call a function -> how many inputs come before its arguments."""
 
 MOST_NODES = 1_000_000
 """Bound on the nodes of one function after inlining: a few lines that call each other
@@ -48,15 +54,18 @@ class _Inliner:
                 nodes[node.name] = node
                 continue
             body = self._body(calls[node.name], (*callers, function.name))
-            if len(body.args) != len(node.inputs) or len(body.results) != len(node.dtypes):
+            inputs = node.inputs[CALLS.get(node.op, 0) :]
+            if len(body.args) != len(inputs) or len(body.results) != len(node.dtypes):
                 raise GraphError(
-                    f"node {node.name} calls {body.name} with {len(node.inputs)} arguments for"
+                    f"node {node.name} calls {body.name} with {len(inputs)} arguments for"
                     f" {len(node.dtypes)} results; it takes {len(body.args)} and gives"
                     f" {len(body.results)}"
                 )
             if len(nodes) + len(body.nodes) > MOST_NODES:
                 raise GraphError(f"{function.name} has over {MOST_NODES} nodes with its calls")
-            splice = _Splice(node, body, function.nodes.keys() | nodes.keys())
+            splice = _Splice(
+                replace(node, inputs=inputs), body, function.nodes.keys() | nodes.keys()
+            )
             nodes.update(splice.nodes)
             moved.update(splice.results)
             ended[node.name] = splice.ends
@@ -72,7 +81,8 @@ class _Inliner:
 
     def _body(self, name: str, callers: tuple[str, ...]) -> Function:
         if name not in self._done:
-            body = functionalise_loops(self._library[name], self._library)
+            body = drop_unreachable(self._library[name])
+            body = functionalise_loops(body, self._library)
             self._done[name] = prune(self.run(prune(body), callers))
         return self._done[name]
 

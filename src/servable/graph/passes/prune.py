@@ -5,6 +5,23 @@ from __future__ import annotations
 from servable.graph.ir import Function, GraphError, Node
 
 
+def drop_unreachable(function: Function) -> Function:
+    """Drop unreachable nodes and leave the rest in their order. TF1 loops may be circles.
+
+    Arguments stay even if nothing reads them.
+    """
+    reached = {*function.args}
+    stack = [*function.targets, *(v.node for v in function.results)]
+    while stack:
+        name = stack.pop()
+        if name not in reached:
+            reached.add(name)
+            stack.extend(function.nodes[name].predecessors())
+    if len(reached) == len(function.nodes):
+        return function
+    return function.with_nodes({n: v for n, v in function.nodes.items() if n in reached})
+
+
 def prune(function: Function) -> Function:
     """Drop unreachable nodes and sort the rest, each node after all it needs.
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from servable.graph import schema
+from servable.graph.effects import has_effect
 from servable.graph.ir import AttrValue, Function, Node, UnsupportedOps, Value
 from servable.tensors import RESOURCE, DType
 
@@ -55,6 +56,33 @@ def resolve_refs(function: Function) -> Function:
     if not any(node.op in VARIABLES for node in function.nodes.values()):
         return function
     return _Rewrite(function).run()
+
+
+def pass_references(function: Function) -> Function:
+    """Let nodes in TF1 loops name the variables that are handed into these, as they are."""
+    entered: dict[Value, Value] = {}
+
+    def source(value: Value) -> Value:
+        while value in entered:
+            value = entered[value]
+        return value
+
+    for node in function.nodes.values():
+        if node.op == "RefEnter" and node.attrs.get("is_constant"):
+            entered[Value(node.name)] = node.inputs[0]
+    moved = {
+        value: variable
+        for value in entered
+        if function.nodes[(variable := source(value)).node].op in VARIABLES
+    }
+    if not moved:
+        return function
+    nodes = {
+        node.name: replace(node, inputs=tuple(moved.get(v, v) for v in node.inputs))
+        for node in function.nodes.values()
+        if Value(node.name) not in moved
+    }
+    return function.with_nodes(nodes)
 
 
 class _Rewrite:
@@ -140,6 +168,8 @@ class _Rewrite:
 
     def _plain(self, node: Node) -> None:
         if any(v in self._refs for v in node.inputs):
+            if schema.takes_reference(node.op) and has_effect(node.op):
+                raise UnsupportedOps(f"Op type not registered '{node.op}' (node {node.name})")
             node = replace(
                 node,
                 inputs=tuple(

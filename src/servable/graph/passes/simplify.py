@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from servable.graph.effects import has_effect
-from servable.graph.ir import Function, Node, Value
+from servable.graph.ir import CONST, Function, Node, Value
 
 # Ops whose output number i is their input number i when nothing is trained.
 PASS_ON = frozenset(
@@ -25,17 +25,26 @@ def simplify_controls(function: Function) -> Function:
     """Let nodes wait only for nodes with effects.
 
     Waiting for a pure node means waiting for the effects before it, and those are
-    named instead. Expects nodes in running order.
+    named instead. A constant does not wait: its readers do, so that they still wait
+    when they have been folded together. Expects nodes in running order.
     """
     effects: dict[str, tuple[str, ...]] = {}
     nodes: dict[str, Node] = {}
+    late: set[str] = set()
     for node in function.nodes.values():
-        waits = _effects(node.controls, effects)
-        nodes[node.name] = node if waits == node.controls else replace(node, controls=waits)
+        before = node.controls
+        if late:
+            before = (*before, *(v.node for v in node.inputs if v.node in late))
+        waits = _effects(before, effects)
         effects[node.name] = (
             (node.name,) if has_effect(node.op) else _effects(node.predecessors(), effects)
         )
-    return function.with_nodes(nodes, targets=_effects(function.targets, effects))
+        if node.op == CONST and waits:
+            late.add(node.name)
+            waits = ()
+        nodes[node.name] = node if waits == node.controls else replace(node, controls=waits)
+    targets = (*function.targets, *(v.node for v in function.results if v.node in late))
+    return function.with_nodes(nodes, targets=_effects(targets, effects))
 
 
 def _effects(names: Iterable[str], effects: dict[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -34,9 +34,15 @@ def gate_waits(function: Function) -> Function:
     mortal: set[str] = set()
     nodes: dict[str, Node] = {}
     moved: dict[Value, Value] = {}
+    alive: dict[str, tuple[Value, ...]] = {}  # the values that say whether a node is alive
     for node in function.nodes.values():
         node = replace(node, inputs=tuple(moved.get(v, v) for v in node.inputs))
-        gates = tuple(Value(c) for c in node.controls if c in mortal and function.nodes[c].dtypes)
+        gates = tuple(dict.fromkeys(v for c in node.controls for v in alive.get(c, ())))
+        if node.op in SWITCHES or not node.dtypes:
+            # A Switch gives a dead value, and yet it ran; a group has no value to show.
+            alive[node.name] = (*gates, *(v for v in node.inputs if v.node in mortal))
+        elif node.op not in MERGES and (gates or any(v.node in mortal for v in node.inputs)):
+            alive[node.name] = (moved.get(Value(node.name), Value(node.name)),)
         if node.op in SWITCHES or (
             node.op not in MERGES and (gates or any(v.node in mortal for v in node.inputs))
         ):
@@ -60,6 +66,8 @@ def gate_waits(function: Function) -> Function:
                 nodes[gate.name] = gate
                 mortal.add(gate.name)
                 moved[value] = Value(gate.name)
+            if node.dtypes:
+                alive[node.name] = (moved[Value(node.name)],)
     return function.with_nodes(nodes, results=tuple(moved.get(v, v) for v in function.results))
 
 

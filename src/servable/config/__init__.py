@@ -1,0 +1,1 @@
+"""The text files that configure a server, as plain objects."""

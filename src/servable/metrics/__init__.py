@@ -1,0 +1,1 @@
+"""What the server counts and times, and the page that shows it to Prometheus."""

@@ -1,0 +1,121 @@
+"""Models that note, for the request at hand, which version answered and how long it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from servable.contracts import (
+    ModelProvider,
+    ModelRepository,
+    Servable,
+    ServableHandle,
+    ServableId,
+    VersionStatus,
+)
+from servable.errors import Cancelled
+from servable.metrics.requests import CURRENT, Observation
+
+if TYPE_CHECKING:
+    from servable.tensors import Array, Signature
+
+
+@contextmanager
+def about_no_model() -> Iterator[None]:
+    """While inside, models that are looked at are not noted: the request is about all of them."""
+    seen, CURRENT.observation = CURRENT.observation, None
+    try:
+        yield
+    finally:
+        CURRENT.observation = seen
+
+
+class MeteredModels:
+    """A `contracts.ModelProvider` around another one. As thread-safe as that one is."""
+
+    def __init__(self, models: ModelProvider) -> None:
+        self._models = models
+        # Some models can be replaced by a request. That is found out by looking for the
+        # method, so it must be here only if it is there.
+        if hasattr(models, "reload"):
+            self.reload = models.reload
+        if isinstance(models, ModelRepository):
+            self.load_model = models.load_model
+            self.unload_model = models.unload_model
+
+    def acquire(self, name: str, version: int | None = None) -> ServableHandle:
+        """Return a handle on a version; raises as the inner provider does.
+
+        Its servable refuses to run, with Cancelled, once the request is not wanted.
+        """
+        seen = CURRENT.observation
+        if seen is None:
+            return self._models.acquire(name, version)
+        seen.model = name
+        handle = self._models.acquire(name, version)
+        seen.version = str(handle.id.version)
+        return _Handle(handle, seen)
+
+    def labels(self, name: str) -> Mapping[str, int]:
+        """Label -> version, at this moment."""
+        return self._models.labels(name)
+
+    def status(self, name: str, version: int | None = None) -> Sequence[VersionStatus]:
+        """Every version ever managed under this name, highest first; [] if none."""
+        seen = CURRENT.observation
+        if seen is not None and not seen.model:
+            seen.model = name
+        return self._models.status(name, version)
+
+    def names(self) -> Sequence[str]:
+        """Every name ever managed, ascending."""
+        return self._models.names()
+
+
+class _Handle:
+    __slots__ = ("_handle", "id", "servable")
+
+    def __init__(self, handle: ServableHandle, seen: Observation) -> None:
+        self._handle = handle
+        self.id: ServableId = handle.id
+        self.servable: Servable = _Metered(handle.servable, seen)
+
+    def __enter__(self) -> _Handle:
+        self._handle.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._handle.__exit__(kind, error, trace)
+
+
+class _Metered:
+    __slots__ = ("_seen", "_servable")
+
+    def __init__(self, servable: Servable, seen: Observation) -> None:
+        self._servable = servable
+        self._seen = seen
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        return self._servable.signatures
+
+    def run(
+        self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
+    ) -> dict[str, Array]:
+        seen = self._seen
+        if seen.wanted is not None and not seen.wanted():
+            raise Cancelled("The client does not wait for an answer any more.")
+        began = perf_counter()
+        outputs = self._servable.run(signature, inputs, fetches)
+        ended = seen.run_ended = perf_counter()
+        seen.run_began = seen.run_began or began
+        seen.run_seconds += ended - began
+        return outputs

@@ -1,0 +1,218 @@
+"""Every metric there is: the peer's, and our own. The docs are made from this table."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class Kind(enum.StrEnum):
+    """The kinds of metric that Prometheus knows; the values are its words."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric, described.
+
+    Attributes:
+        name: as Prometheus shows it.
+        help: what it counts, in a sentence.
+        labels: names, in the order in which values are given.
+        buckets: a histogram's upper bounds, ascending; the last one, infinity, is
+            left out.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+def _growing(first: float, factor: float, count: int) -> tuple[float, ...]:
+    return tuple(first * factor**i for i in range(count))
+
+
+PEER_MICROSECONDS = _growing(10, 1.8, 33)
+"""TensorFlow Serving's bounds for latencies, in microseconds."""
+
+SECONDS = tuple(float(f"{m}e{e}") for e in range(-5, 2) for m in (1, 2.5, 5))
+"""From 10 microseconds to 50 seconds."""
+
+_REQUEST = ("model", "version", "api", "transport")
+
+REQUEST_COUNT = Metric(
+    ":tensorflow:serving:request_count",
+    Kind.COUNTER,
+    "Requests, by the name of their status. Over gRPC only Predict, Classify and Regress.",
+    ("model_name", "status"),
+)
+REQUEST_LATENCY = Metric(
+    ":tensorflow:serving:request_latency",
+    Kind.HISTOGRAM,
+    "Microseconds that requests took which were answered well.",
+    ("model_name", "API", "entrypoint"),
+    PEER_MICROSECONDS,
+)
+RUNTIME_LATENCY = Metric(
+    ":tensorflow:serving:runtime_latency",
+    Kind.HISTOGRAM,
+    "Microseconds that the model computed for them.",
+    ("model_name", "API", "runtime"),
+    PEER_MICROSECONDS,
+)
+
+EXAMPLE_COUNT_TOTAL = Metric(
+    ":tensorflow:serving:request_example_count_total",
+    Kind.COUNTER,
+    "Examples of MultiInference requests; the peer counts those of no other.",
+    ("model",),
+)
+EXAMPLE_COUNTS = Metric(
+    ":tensorflow:serving:request_example_counts",
+    Kind.HISTOGRAM,
+    "Examples of each such request.",
+    ("model",),
+    _growing(1, 2, 15),
+)
+WARMUP_LATENCY = Metric(
+    ":tensorflow:serving:model_warmup_latency",
+    Kind.HISTOGRAM,
+    "Microseconds that replaying a version's warmup records took, unless the model refused one.",
+    ("model_path", "status"),
+    PEER_MICROSECONDS,
+)
+WARMUP_RECORDS = Metric(
+    ":tensorflow:serving:model_warmup_records_read",
+    Kind.COUNTER,
+    "Warmup records that were read.",
+    ("model_path", "status"),
+)
+REQUEST_LOG_COUNT = Metric(
+    ":tensorflow:serving:request_log_count",
+    Kind.COUNTER,
+    "Requests that were chosen to be logged, by what became of that: OK when they are written, "
+    "RESOURCE_EXHAUSTED when too many were waiting, UNAVAILABLE when the disk refused.",
+    ("model_name", "status_code"),
+)
+
+PEER = (
+    WARMUP_LATENCY,
+    WARMUP_RECORDS,
+    REQUEST_COUNT,
+    EXAMPLE_COUNT_TOTAL,
+    EXAMPLE_COUNTS,
+    REQUEST_LATENCY,
+    REQUEST_LOG_COUNT,
+    RUNTIME_LATENCY,
+)
+"""TensorFlow Serving's metrics (behaviour reference, section 6.5), in the order shown."""
+
+REQUESTS = Metric(
+    "servable_requests_total",
+    Kind.COUNTER,
+    "Requests that were answered, by status code.",
+    (*_REQUEST, "code"),
+)
+REQUEST_SECONDS = Metric(
+    "servable_request_seconds",
+    Kind.HISTOGRAM,
+    "From the arrival of the whole request to its answer, whatever the answer.",
+    _REQUEST,
+    SECONDS,
+)
+PHASE_SECONDS = Metric(
+    "servable_request_phase_seconds",
+    Kind.HISTOGRAM,
+    "Parts of that: queue (waiting for a thread), decode (reading and checking), run (the "
+    "model), encode (writing the answer). Only requests that came as far as the model.",
+    (*_REQUEST, "phase"),
+    SECONDS,
+)
+REQUEST_BYTES = Metric(
+    "servable_request_bytes_total",
+    Kind.COUNTER,
+    "Bytes of request messages, without headers.",
+    _REQUEST,
+)
+RESPONSE_BYTES = Metric(
+    "servable_response_bytes_total",
+    Kind.COUNTER,
+    "Bytes of answers, without headers, before compression.",
+    _REQUEST,
+)
+IN_FLIGHT = Metric(
+    "servable_requests_in_flight",
+    Kind.GAUGE,
+    "Requests that run, or wait for a thread.",
+    ("transport",),
+)
+SHED = Metric(
+    "servable_requests_shed_total",
+    Kind.COUNTER,
+    "Requests that were refused unread because too many were waiting.",
+    ("transport",),
+)
+BROKEN = Metric(
+    "servable_http_refused_total",
+    Kind.COUNTER,
+    "HTTP connections that were ended before they made a request, or in the middle of one.",
+    ("reason",),
+)
+LOADS = Metric(
+    "servable_loads_total",
+    Kind.COUNTER,
+    "Versions that were loaded (outcome OK), or that ended before they were: then the "
+    "outcome is the code of the error.",
+    ("model", "outcome"),
+)
+LOAD_SECONDS = Metric(
+    "servable_load_seconds",
+    Kind.HISTOGRAM,
+    "From the beginning of a version's first attempt to load until it was available.",
+    ("model",),
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0),
+)
+AVAILABLE = Metric(
+    "servable_version_available",
+    Kind.GAUGE,
+    "1 for each version that can be asked.",
+    ("model", "version"),
+)
+SWAPS = Metric(
+    "servable_swaps_total",
+    Kind.COUNTER,
+    "Times that another version became the one that requests without a version get.",
+    ("model",),
+)
+CPU_SECONDS = Metric("process_cpu_seconds_total", Kind.COUNTER, "CPU time of the process.")
+MEMORY = Metric(
+    "process_resident_memory_bytes", Kind.GAUGE, "Memory of the process; on Linux only."
+)
+START_TIME = Metric(
+    "process_start_time_seconds", Kind.GAUGE, "When the server started, in seconds since 1970."
+)
+
+OWN: Sequence[Metric] = (
+    REQUESTS,
+    REQUEST_SECONDS,
+    PHASE_SECONDS,
+    REQUEST_BYTES,
+    RESPONSE_BYTES,
+    IN_FLIGHT,
+    SHED,
+    BROKEN,
+    LOADS,
+    LOAD_SECONDS,
+    AVAILABLE,
+    SWAPS,
+    CPU_SECONDS,
+    MEMORY,
+    START_TIME,
+)
+"""Our own, in the order shown. Seconds and bytes, as Prometheus advises."""

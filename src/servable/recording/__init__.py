@@ -1,0 +1,1 @@
+"""Requests on disk: warmup files that are replayed, and logs that are written."""

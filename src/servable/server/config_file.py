@@ -1,0 +1,98 @@
+"""Files that say what is served, read again and again, and with which keys."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from servable.config.models import ModelConfig, read_models
+from servable.config.text import read
+from servable.errors import ServableError
+from servable.pb import config_pb2
+from servable.transport.options import Tls
+
+log = logging.getLogger(__name__)
+
+
+def read_config(path: Path, *, first: bool = True) -> tuple[ModelConfig, ...]:
+    """Return the models that a file lists; none if it says nothing.
+
+    Args:
+        first: whether the list replaces nothing.
+
+    Raises:
+        ServableError: the file can not be read, or holds something else.
+    """
+    return read_models(read(config_pb2.ModelServerConfig, path), first=first) or ()
+
+
+def read_tls(path: str | os.PathLike[str]) -> Tls:
+    """Return the key and certificates that a file with an SSLConfig holds.
+
+    Raises:
+        ServableError: the file can not be read, or holds something else.
+    """
+    config = read(config_pb2.SSLConfig, path)
+    return Tls(config.server_key, config.server_cert, config.custom_ca, config.client_verify)
+
+
+class ConfigWatch:
+    """Reads a file at every interval, and has what it lists served.
+
+    A file that can not be used changes nothing and is reported once. The list is applied
+    at every look, changed or not: the file has the last word over reloads by request.
+
+    Args:
+        path: the file; it may be replaced or pointed elsewhere between two looks.
+        apply: serves a list, or raises ServableError and changes nothing.
+        poll_seconds: pause between looks; more than 0.
+    """
+
+    def __init__(
+        self, path: Path, apply: Callable[[Sequence[ModelConfig]], object], poll_seconds: float
+    ) -> None:
+        self._path = path
+        self._apply = apply
+        self._poll_seconds = poll_seconds
+        self._stopped = threading.Event()
+        self._said = ""
+        self._thread = threading.Thread(target=self._run, name="config file", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, one interval from now, in a thread of its own. Call once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; returns after the last list was applied. May be called unstarted."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> None:
+        """Read the file and apply what it lists, in the calling thread."""
+        failed = "Failed to read ModelServerConfig file"
+        try:
+            configs = read_config(self._path, first=False)
+            failed = "PollFilesystemAndReloadConfig failed to ReloadConfig"
+            self._apply(configs)
+        except ServableError as error:
+            self._say(f"{failed}: {error.status_text}", error.hint)
+        except Exception:
+            # Only a fault of ours comes here. The next look may do better.
+            log.exception("%s", failed)
+        else:
+            if self._said:
+                log.info("%s can be used again", self._path)
+            self._said = ""
+
+    def _say(self, text: str, hint: str) -> None:
+        if text != self._said:
+            log.error("%s%s; what was served before is served on", text, hint and f" ({hint})")
+        self._said = text
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._poll_seconds):
+            self.look()

@@ -1,0 +1,101 @@
+"""Pages beside the API: what probes ask, and metrics.
+
+`/livez` and `/healthz` say that the process answers; `/readyz` and `/ping` whether every
+model can be asked; the Open Inference Protocol has names of its own for the two. An
+orchestrator that restarts what is not healthy should ask the former, a load balancer the
+latter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from servable.metrics.monitor import Metrics
+from servable.transport.readiness import Readiness
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON: Headers = ((b"content-type", b"application/json"),)
+_FRESH: Headers = (*JSON, (b"cache-control", b"no-store"))
+_TEXT: Headers = ((b"content-type", b"text/plain"),)
+_PROMETHEUS: Headers = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back to a client, but for headers that every answer has."""
+
+    status: int
+    body: bytes
+    headers: Headers = JSON
+
+
+class Pages:
+    """Finds and makes a page. Used on one event loop.
+
+    Args:
+        readiness: what probes are told.
+        metrics: what the metrics pages show.
+        peer_path: where the peer's page is; "" for nowhere.
+    """
+
+    def __init__(self, readiness: Readiness, metrics: Metrics, peer_path: str) -> None:
+        self._readiness = readiness
+        self._metrics = metrics
+        self._peer_path = peer_path
+        self._probes: dict[str, Callable[[], Reply]] = {
+            "/livez": _alive,
+            "/healthz": _alive,
+            "/readyz": self._ready,
+            "/ping": self._ready,
+            "/v2/health/live": _alive,
+            "/v2/health/ready": self._ready,
+        }
+
+    async def reply(self, method: str, path: str, target: str) -> Reply | None:
+        """Return a page, or None if there is none of that name.
+
+        Args:
+            method: the HTTP method.
+            path: without a query.
+            target: with it.
+        """
+        if path == self._peer_path:
+            # As the peer does: any method, but nothing behind the path.
+            if target != path:
+                return Reply(400, f"Unexpected path: {target}. Should be {path}".encode(), _TEXT)
+            return Reply(200, await _apart(self._metrics.peer_page), _TEXT)
+        probe = self._probes.get(path)
+        if probe is None and path != "/metrics":
+            return None
+        if method not in ("GET", "HEAD"):
+            return Reply(405, b'{"error":"Send GET."}', (*JSON, (b"allow", b"GET, HEAD")))
+        if probe is not None:
+            return probe()
+        return Reply(200, await _apart(self._metrics.page), _PROMETHEUS)
+
+    def _ready(self) -> Reply:
+        report = self._readiness.report()
+        body = {
+            "ready": report.ready,
+            "draining": report.draining,
+            "models": {
+                name: {"available": bool(versions), "versions": [str(v) for v in versions]}
+                for name, versions in report.models.items()
+            },
+        }
+        return Reply(200 if report.ready else 503, orjson.dumps(body), _FRESH)
+
+
+def _alive() -> Reply:
+    return Reply(200, b'{"alive":true}', _FRESH)
+
+
+async def _apart(page: Callable[[], str]) -> bytes:
+    """Make a page on a thread: a long one would hold up every request."""
+    text = await asyncio.get_running_loop().run_in_executor(None, page)
+    return text.encode("utf-8", "replace")

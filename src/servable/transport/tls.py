@@ -1,0 +1,72 @@
+"""Transport security: keys and certificates, checked before a port is opened with them."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from pathlib import Path
+
+import grpc
+
+from servable.errors import InvalidArgument
+from servable.transport.options import Tls
+
+
+def server_context(tls: Tls) -> ssl.SSLContext:
+    """Return what a Python server needs to speak TLS 1.2 or newer.
+
+    Raises:
+        InvalidArgument: the key or a certificate can not be read, they do not belong
+            together, or clients shall be verified and it is not said by whom.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    _load_chain(context, tls)
+    if tls.client_verify:
+        if not tls.custom_ca:
+            raise InvalidArgument(
+                "client_verify is set, but custom_ca is empty",
+                hint="Name the certificates that clients' certificates are signed with.",
+            )
+        context.verify_mode = ssl.CERT_REQUIRED
+    if tls.custom_ca:
+        try:
+            context.load_verify_locations(cadata=tls.custom_ca)
+        except (ssl.SSLError, ValueError) as error:
+            raise _unreadable("custom_ca", error) from error
+    return context
+
+
+def grpc_credentials(tls: Tls) -> grpc.ServerCredentials:
+    """Return the same for the gRPC server; raises as `server_context` does."""
+    server_context(tls)  # gRPC itself does not tell what is wrong with a key
+    return grpc.ssl_server_credentials(
+        [(tls.server_key.encode(), tls.server_cert.encode())],
+        tls.custom_ca.encode() or None,
+        tls.client_verify,
+    )
+
+
+def _load_chain(context: ssl.SSLContext, tls: Tls) -> None:
+    # ssl reads keys from files only; mkstemp's are the owner's alone to read.
+    descriptor, name = tempfile.mkstemp(suffix=".pem")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{tls.server_key}\n{tls.server_cert}\n")
+        # Without a password of its own, ssl would ask the terminal for one.
+        context.load_cert_chain(name, password="")
+    except (ssl.SSLError, ValueError) as error:
+        raise _unreadable("server_key and server_cert", error) from error
+    finally:
+        Path(name).unlink()
+
+
+def _unreadable(what: str, error: Exception) -> InvalidArgument:
+    reason = getattr(error, "reason", None) or str(error)
+    return InvalidArgument(
+        f"{what} can not be used for TLS: {reason}",
+        hint="Give the contents of PEM files, -----BEGIN lines and all, and the key without a "
+        "password.",
+    )

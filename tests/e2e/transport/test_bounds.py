@@ -1,0 +1,458 @@
+"""What a server bears: slow and greedy clients, too many of them, and those that give up."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from served_models import FakeModels, FakeServable, half_plus_two
+
+from servable import tensor_proto
+from servable.metrics.monitor import Metrics
+from servable.pb import serving_pb2
+from servable.tensors import Array
+from servable.transport.grpc import GrpcServer
+from servable.transport.options import GrpcOptions, RestOptions
+from servable.transport.rest import RestServer
+
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
+REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+WATCH = "/grpc.health.v1.Health/Watch"
+HEAD = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: a\r\n"
+BODY = b'{"inputs": 2}'
+REQUEST = HEAD + b"Content-Length: 13\r\n\r\n" + BODY
+
+
+class Held:
+    """A model whose every prediction waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.release = threading.Event()
+        self.servable = FakeServable(half_plus_two().signatures, self._run)
+        self.models = FakeModels({"m": {1: self.servable}})
+
+    def _run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        self.entered.release()
+        assert self.release.wait(60)
+        return {"y": inputs["x"]}
+
+    def wait_until_entered(self) -> None:
+        assert self.entered.acquire(timeout=60)
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    held = Held()
+    yield held
+    held.release.set()
+
+
+class Rest:
+    """A REST server with options, and raw connections to it."""
+
+    def __init__(self, models: FakeModels, stack: ExitStack, **options: Any) -> None:
+        self.metrics = Metrics()
+        self.server = RestServer(
+            models, "127.0.0.1", 0, RestOptions(**options), metrics=self.metrics
+        )
+        self.port = self.server.start()
+        stack.callback(self.server.stop, 10)
+        self._stack = stack
+
+    def connect(self, data: bytes = b"") -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        self._stack.callback(connection.close)
+        connection.sendall(data)
+        return connection
+
+    def refused(self, reason: str) -> int:
+        return int(self.metrics.broken.at(reason).value)
+
+
+@pytest.fixture
+def rest() -> Iterator[Callable[..., Rest]]:
+    with ExitStack() as stack:
+
+        def start(models: FakeModels | None = None, **options: Any) -> Rest:
+            return Rest(models or FakeModels({"m": {1: half_plus_two()}}), stack, **options)
+
+        yield start
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Return what comes until the server closes."""
+    answer = b""
+    # If it closed while we were still sending, what came before that counts.
+    with suppress(ConnectionResetError):
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer
+
+
+def read_one(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers and body of one answer."""
+    with connection.makefile("rb") as file:
+        status = int(file.readline().split()[1])
+        headers = {}
+        while line := file.readline().strip():
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        return status, headers, file.read(int(headers["content-length"]))
+
+
+# Heads
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "reason"),
+    [
+        (b"GET /v1/models HTTP/1.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", 431, "large_head"),
+        (b"GET /v1/models HTTP/1.1\r\n" + b"a: b\r\n" * 100_000, 431, "large_head"),
+        (b"GET /v1/models HTTP/1.1\r\na: " + b"b" * 2_000_000, 431, "large_head"),
+        (b"GET /" + b"b" * 2_000_000, 431, "large_head"),
+        (b"GET /v1/models HTTP/1.1\r\na: " + b"b" * 70_000 + b"\r\n\r\n", 431, "large_head"),
+        (b"\x16\x03\x01\x00\xa5\x01\x00\x00", 400, "not_http"),
+        (b"BREW /v1/models HTTP/1.1\r\n\r\n", 400, "not_http"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "not_http"),
+    ],
+    ids=["count", "flood", "value", "url", "whole", "tls", "method", "http2"],
+)
+def test_a_head_that_is_too_much_is_refused(
+    rest: Callable[..., Rest], head: bytes, status: int, reason: str
+) -> None:
+    server = rest()
+    connection = server.connect()
+    with ThreadPoolExecutor(1) as sender:
+        sending = sender.submit(_send_quietly, connection, head)
+        answer = read_all(connection)
+        sending.result(60)
+    # A client that still sends when the connection is closed may never see why.
+    assert answer.startswith(b"HTTP/1.1 %d" % status) or (not answer and len(head) > 10**5)
+    assert server.refused(reason) + server.refused("many_headers") == 1
+    assert read_one(server.connect(REQUEST))[0] == 200
+
+
+def _send_quietly(connection: socket.socket, data: bytes) -> None:
+    with suppress(OSError):  # refused before all was sent
+        connection.sendall(data)
+
+
+def test_trailers_are_bounded_too(rest: Callable[..., Rest]) -> None:
+    server = rest()
+    connection = server.connect(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n")
+    _send_quietly(connection, b"a: b\r\n" * 1000)
+    read_all(connection)
+    assert server.refused("many_headers") == 1
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET /v1/models HTTP/1.1\r\nA: b\r\n"])
+def test_a_head_that_does_not_end_is_not_waited_for(rest: Callable[..., Rest], sent: bytes) -> None:
+    server = rest(head_seconds=0.05)
+    assert read_all(server.connect(sent)).startswith(b"HTTP/1.1 408")
+    assert server.refused("slow_head") == 1
+
+
+def test_the_second_request_of_a_connection_has_a_limit_too(rest: Callable[..., Rest]) -> None:
+    server = rest(head_seconds=0.05)
+    connection = server.connect(REQUEST)
+    assert read_one(connection)[0] == 200
+    connection.sendall(HEAD)
+    assert read_all(connection).startswith(b"HTTP/1.1 408")
+
+
+def test_one_connection_too_many_is_told_so(rest: Callable[..., Rest]) -> None:
+    server = rest(max_connections=2)
+    first, second = server.connect(REQUEST), server.connect(REQUEST)
+    assert (read_one(first)[0], read_one(second)[0]) == (200, 200)
+    assert read_all(server.connect()).startswith(b"HTTP/1.1 503")
+    first.sendall(REQUEST)
+    assert read_one(first)[0] == 200
+
+
+# Bodies
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 99", b"Transfer-Encoding: chunked"])
+def test_a_body_that_does_not_end_is_not_waited_for(
+    rest: Callable[..., Rest], framing: bytes
+) -> None:
+    server = rest(body_seconds=0.05)
+    connection = server.connect(HEAD + framing + b"\r\n\r\n1\r\n{\r\n")
+    status, headers, body = read_one(connection)
+    assert (status, headers["connection"]) == (408, "close")
+    assert json.loads(body)["error"] == "The request body took too long to come."
+    assert read_all(connection) == b""
+
+
+def test_a_trickle_is_too_slow(rest: Callable[..., Rest]) -> None:
+    server = rest(body_seconds=0.1)
+    connection = server.connect(HEAD + b"Content-Length: 100000\r\n\r\n")
+    pause = threading.Event()
+    while not pause.wait(0.01):
+        try:
+            connection.sendall(b" ")
+        except OSError:
+            break  # else it would go on for a quarter of an hour
+    assert read_one(server.connect(REQUEST))[0] == 200
+
+
+def test_a_body_that_does_not_end_does_not_hold_up_the_stop(rest: Callable[..., Rest]) -> None:
+    server = rest(body_seconds=600)
+    connection = server.connect(HEAD + b"Expect: 100-continue\r\nContent-Length: 99\r\n\r\n")
+    assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    server.server.stop(600)  # it would be as long as the grace otherwise
+    answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"The server is stopping." in answer
+
+
+def test_an_answer_before_the_end_of_the_body_arrives(rest: Callable[..., Rest]) -> None:
+    server = rest()
+    bad = HEAD.replace(b":predict", b":nope") + b"Content-Length: 300000\r\n\r\n"
+    connection = server.connect(bad + b" " * 300_000 + REQUEST)
+    assert read_one(connection)[0] == 400
+
+
+# Kinds of HTTP
+
+
+def test_http_1_0_is_answered_and_closed(rest: Callable[..., Rest]) -> None:
+    answer = read_all(rest().connect(REQUEST.replace(b"HTTP/1.1", b"HTTP/1.0")))
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b'{"outputs":3.0}')
+
+
+def test_requests_sent_together_are_answered_in_order(rest: Callable[..., Rest]) -> None:
+    last = b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n"
+    answer = read_all(rest().connect(REQUEST * 20 + b"HEAD /livez HTTP/1.1\r\n\r\n" + last))
+    assert answer.count(b'{"outputs":3.0}') == 20
+    assert answer.count(b"HTTP/1.1 200") == 22
+    assert answer.endswith(b'{"alive":true}')
+
+
+def test_a_client_that_leaves_before_its_answers_is_no_error(
+    rest: Callable[..., Rest], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = rest()
+    for _ in range(20):
+        server.connect(REQUEST * 20).close()
+    assert read_one(server.connect(REQUEST))[0] == 200
+    server.server.stop(10)
+    assert [r for r in caplog.records if r.levelno > logging.DEBUG] == []
+
+
+def test_an_upgrade_is_not_taken(rest: Callable[..., Rest]) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    connection = rest().connect(b"GET /livez HTTP/1.1\r\n" + upgrade)
+    assert read_one(connection)[0] == 200
+
+
+def test_strangers_do_not_fill_the_log(
+    rest: Callable[..., Rest], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = rest()
+    with caplog.at_level(logging.INFO):
+        for data in (b"\x00\x00\r\n\r\n", b"GET /%zz HTTP/9.9\r\n\r\n"):
+            read_all(server.connect(data))
+        upgrade = b"GET /livez HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        assert read_one(server.connect(upgrade))[0] == 200
+    assert caplog.records == []
+
+
+# Compression
+
+
+@pytest.mark.parametrize(
+    ("accepts", "zipped"),
+    [("gzip, deflate", True), ("br, *;q=0.5", True), ("gzip;q=0", False), ("identity", False)],
+)
+def test_answers_are_compressed_for_those_who_ask_if_wanted(
+    rest: Callable[..., Rest], accepts: str, zipped: bool
+) -> None:
+    body = json.dumps({"inputs": [1.0] * 1000}).encode()
+    request = HEAD + f"Accept-Encoding: {accepts}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    _, headers, answer = read_one(rest(gzip=True).connect(request + body))
+    assert (headers.get("content-encoding") == "gzip") is zipped
+    text = gzip.decompress(answer) if zipped else answer
+    assert json.loads(text) == {"outputs": [2.5] * 1000}
+
+    assert "content-encoding" not in read_one(rest().connect(request + body))[1]
+
+
+# Too much to do
+
+
+def test_rest_gives_up_on_a_model_that_takes_too_long(
+    rest: Callable[..., Rest], held: Held
+) -> None:
+    server = rest(held.models, timeout_seconds=0.05, threads=1)
+    connection = server.connect(REQUEST)
+    status, _, body = read_one(connection)
+    assert (status, json.loads(body)["error"]) == (504, "Timed out waiting for notification")
+
+    connection.sendall(REQUEST)  # waits for the only thread, and is never run
+    assert read_one(connection)[0] == 504
+    held.release.set()
+    connection.sendall(REQUEST)
+    assert read_one(connection)[0] == 200
+    assert len(held.servable.fed) == 2
+    assert 'code="DEADLINE_EXCEEDED"} 2' in server.metrics.page()
+    assert 'code="OK"} 1' in server.metrics.page()
+
+
+def test_rest_refuses_what_would_wait_too_long(rest: Callable[..., Rest], held: Held) -> None:
+    server = rest(held.models, threads=1, max_queued=0)
+    running = server.connect(REQUEST)
+    held.wait_until_entered()
+    status, headers, body = read_one(server.connect(REQUEST))
+    assert (status, headers["retry-after"]) == (429, "1")
+    assert json.loads(body)["hint"]
+    assert read_one(server.connect(b"GET /v1/models/m HTTP/1.1\r\n\r\n"))[0] == 200
+    held.release.set()
+    assert read_one(running)[0] == 200
+    assert 'servable_requests_shed_total{transport="rest"} 1' in server.metrics.page()
+
+
+def test_rest_does_not_run_what_nobody_waits_for(
+    rest: Callable[..., Rest], held: Held, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    server = rest(held.models, threads=1)
+    running = server.connect(REQUEST)
+    held.wait_until_entered()
+    server.connect(REQUEST).close()
+    eventually(lambda: 'in_flight{transport="rest"} 2' in server.metrics.page())
+    # Once a later connection is answered, the server has seen that one end.
+    assert read_one(server.connect(b"GET /livez HTTP/1.1\r\n\r\n"))[0] == 200
+    held.release.set()
+    assert read_one(running)[0] == 200
+    running.sendall(REQUEST)
+    assert read_one(running)[0] == 200
+    assert len(held.servable.fed) == 2
+
+
+# gRPC
+
+
+def predict() -> bytes:
+    message = serving_pb2.PredictRequest(model_spec={"name": "m"})
+    message.inputs["x"].CopyFrom(tensor_proto.encode(np.array([2], np.float32)))
+    return message.SerializeToString()
+
+
+class Rpc:
+    def __init__(self, models: FakeModels, **options: Any) -> None:
+        self.server = GrpcServer(models, "127.0.0.1", 0, GrpcOptions(**options))
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.server.start()}")
+        self.predict = self.channel.unary_unary(PREDICT, None, None)
+
+    def __enter__(self) -> Rpc:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.channel.close()
+        self.server.stop(10)
+
+
+def code(error: pytest.ExceptionInfo[grpc.RpcError]) -> grpc.StatusCode:
+    call: Any = error.value  # also the call, which the stubs do not know
+    found: grpc.StatusCode = call.code()
+    return found
+
+
+def test_grpc_refuses_what_would_wait_too_long_but_answers_probes(held: Held) -> None:
+    with Rpc(held.models, threads=1, max_queued=1) as rpc:
+        running = rpc.predict.future(predict(), timeout=60)
+        held.wait_until_entered()
+        waiting = rpc.predict.future(predict(), timeout=60)
+        answers = [rpc.predict.future(predict(), timeout=60) for _ in range(8)]
+        for answer in answers:
+            with pytest.raises(grpc.RpcError) as caught:
+                answer.result()
+            assert code(caught) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        status = serving_pb2.GetModelStatusRequest(model_spec={"name": "m"})
+        assert rpc.channel.unary_unary(STATUS, None, None)(status.SerializeToString(), timeout=60)
+        held.release.set()
+        assert running.result()
+        assert waiting.result()
+
+
+def test_grpc_does_not_run_calls_that_were_cancelled(held: Held) -> None:
+    with Rpc(held.models, threads=1) as rpc:
+        running = rpc.predict.future(predict(), timeout=60)
+        held.wait_until_entered()
+        given_up = rpc.predict.future(predict(), timeout=60)
+        given_up.cancel()  # type: ignore[no-untyped-call] # in the stubs
+        held.release.set()
+        assert running.result()
+        assert rpc.predict(predict(), timeout=60)
+    assert len(held.servable.fed) <= 3
+    assert given_up.cancelled()
+
+
+def test_a_call_without_its_message_does_not_keep_a_thread() -> None:
+    with Rpc(FakeModels({"m": {1: half_plus_two()}}), threads=1, message_seconds=0.05) as rpc:
+        never = threading.Event()
+
+        def messages() -> Iterator[bytes]:
+            never.wait(60)
+            yield from ()
+
+        stuck = rpc.channel.stream_unary(PREDICT, None, None).future(messages(), timeout=60)
+        assert rpc.predict(predict(), timeout=60)
+        with pytest.raises(grpc.RpcError) as caught:
+            stuck.result()
+        assert code(caught) is grpc.StatusCode.CANCELLED
+        never.set()
+
+
+def test_streams_that_clients_leave_open_do_not_hold_up_the_stop() -> None:
+    never = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        never.wait(60)
+        yield from ()
+
+    with Rpc(FakeModels({"m": {1: half_plus_two()}})) as rpc:
+        predicting = rpc.channel.stream_unary(PREDICT, None, None).future(nothing(), timeout=600)
+        reflecting = rpc.channel.stream_stream(REFLECT, None, None)(nothing(), timeout=600)
+        watching: Any = rpc.channel.unary_stream(WATCH, None, None)(b"", timeout=600)
+        assert next(watching)
+        assert rpc.predict(predict(), timeout=60)
+        rpc.server.stop(600)  # it would be as long as the grace otherwise
+        assert list(watching) == []
+        for call in (predicting, reflecting):
+            assert call.code() is not grpc.StatusCode.OK
+    never.set()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_call_with_no_message_or_two(count: int) -> None:
+    with Rpc(FakeModels({"m": {1: half_plus_two()}})) as rpc:
+        call = rpc.channel.stream_unary(PREDICT, None, None)
+        if count:
+            assert call(iter([predict()] * count), timeout=60)
+        else:
+            with pytest.raises(grpc.RpcError) as caught:
+                call(iter([]), timeout=60)
+            assert code(caught) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_grpcs_own_settings_reach_it() -> None:
+    arguments = (("grpc.max_receive_message_length", 10),)
+    models = FakeModels({"m": {1: half_plus_two()}})
+    with Rpc(models, channel_arguments=arguments) as rpc:
+        with pytest.raises(grpc.RpcError) as caught:
+            rpc.predict(predict(), timeout=60)
+        assert code(caught) is grpc.StatusCode.RESOURCE_EXHAUSTED
