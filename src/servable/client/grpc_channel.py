@@ -45,8 +45,8 @@ class Target:
         options: list[tuple[str, Any]] = [
             ("grpc.max_receive_message_length", _UNBOUNDED),
             ("grpc.max_send_message_length", _UNBOUNDED),
-            # Its own retries left requests of 100 kB and more hanging until the deadline, in
-            # about every second of our tests with grpcio 1.85. See `Attempts`.
+            # With its own retries requests of 100 kB and more were seen to hang until the
+            # deadline, with grpcio 1.85. See `Attempts`.
             ("grpc.enable_retries", 0),
             # gRPC's own second is longer than all attempts together, so none would reconnect.
             ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
