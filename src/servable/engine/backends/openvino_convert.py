@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from servable.engine.backends.openvino_requests import writable
 from servable.engine.compile import IslandRefused
 from servable.graph.exporter import export_graph
 from servable.graph.ir import ARG, CONST, Function, Node, Value
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 _SHARED_BYTES = 1024
 """Constants from this size on are handed over by address, not through a file."""
+
+
+def frontend_refusals() -> tuple[type[Exception], ...]:
+    """What OpenVINO's frontends raise; their own errors are not RuntimeErrors."""
+    from openvino import frontend
+
+    return (
+        RuntimeError,
+        frontend.GeneralFailure,
+        frontend.InitializationFailure,
+        frontend.NotImplementedFailure,
+        frontend.OpConversionFailure,
+        frontend.OpValidationFailure,
+    )
 
 
 class Source:
@@ -58,7 +72,7 @@ class Source:
                 and node.dtypes[0] is FLOAT
                 and value.nbytes >= _SHARED_BYTES
             ):
-                self._weights[name] = _writable(np.ascontiguousarray(value))
+                self._weights[name] = writable(np.ascontiguousarray(value))
                 self._nodes.append(_placeholder(name, FLOAT, value.shape))
             else:
                 inputs = tuple(Value(names[v.node], v.index) for v in node.inputs)
@@ -100,15 +114,6 @@ class Source:
     def _read(self, shapes: Sequence[Shape]) -> ov.Model:
         from openvino import frontend as ov_frontend
 
-        # The frontend's own errors are not RuntimeErrors.
-        refusals = (
-            RuntimeError,
-            ov_frontend.GeneralFailure,
-            ov_frontend.InitializationFailure,
-            ov_frontend.NotImplementedFailure,
-            ov_frontend.OpConversionFailure,
-            ov_frontend.OpValidationFailure,
-        )
         args = [
             _placeholder(name, dtype, shape)
             for (name, dtype), shape in zip(self._args, shapes, strict=True)
@@ -123,7 +128,7 @@ class Source:
                     [loaded.get_place_by_tensor_name(name) for name in self._results]
                 )
                 return frontend.convert(loaded)
-            except refusals as error:
+            except frontend_refusals() as error:
                 raise self._refusal(error) from error
 
     def _refusal(self, error: Exception) -> IslandRefused:
@@ -157,15 +162,3 @@ def _number(parameter: Any) -> int:
 
 def _placeholder(name: str, dtype: DType, shape: Shape) -> Node:
     return Node(name, "Placeholder", (), (), {"dtype": dtype, "shape": shape}, (dtype,))
-
-
-def _writable(array: Array) -> Array:
-    """The same memory as an array that claims to be writable.
-
-    OpenVINO shares only such arrays. It reads them; nothing ever writes.
-    """
-    if array.flags.writeable:
-        return array
-    memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
-    memory.owner = array  # type: ignore[attr-defined]  # keeps the mapping alive
-    return np.frombuffer(memoryview(memory), array.dtype).reshape(array.shape)

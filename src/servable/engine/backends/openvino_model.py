@@ -20,6 +20,7 @@ import numpy as np
 
 from servable import tensors
 from servable.engine.backends.openvino import MOST_RANKS, MOST_SHAPES, OpenVinoBackend, Shapes
+from servable.engine.backends.openvino_convert import frontend_refusals
 from servable.engine.backends.openvino_requests import Requests
 from servable.engine.backends.openvino_shapes import all_hold_something
 from servable.engine.compile import IslandRefused
@@ -179,17 +180,11 @@ class WholeModel:
 
 
 def _read(framework: str, path: Path) -> ov.Model:
-    # The class of the frontend's errors is not RuntimeError.
     from openvino import frontend
 
-    refusals = (
-        RuntimeError,
+    refusals: tuple[type[Exception], ...] = (
+        *frontend_refusals(),
         UnicodeDecodeError,  # its texts quote the file
-        frontend.GeneralFailure,
-        frontend.InitializationFailure,
-        frontend.NotImplementedFailure,
-        frontend.OpConversionFailure,
-        frontend.OpValidationFailure,
     )
     reader = frontend.FrontEndManager().load_by_framework(framework)
     try:

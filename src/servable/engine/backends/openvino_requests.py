@@ -20,6 +20,9 @@ class Requests:
     """A compiled model with a pool of infer requests: one for each call in flight."""
 
     def __init__(self, model: ov.CompiledModel) -> None:
+        import openvino as ov
+
+        self._ov = ov
         self._model = model
         self._outputs = len(model.outputs)
         # list.append and list.pop are atomic.
@@ -45,10 +48,8 @@ class Requests:
         self._idle.append(request)
         return results
 
-    @staticmethod
-    def _shared(array: Array) -> ov.Tensor:
-        import openvino as ov
-
+    def _shared(self, array: Array) -> ov.Tensor:
+        ov = self._ov
         if array.dtype.kind == "V":  # bfloat16, which numpy does not know
             tensor = ov.Tensor(ov.Type.bf16, ov.Shape(array.shape))
             tensor.data[...] = array.view(np.float16)
@@ -69,12 +70,21 @@ def _shareable(array: Array) -> Array:
     """The array as OpenVINO shares it: in one piece, and writable, though it writes nothing."""
     if not array.flags.c_contiguous or (array.nbytes < _COPIED and not array.flags.writeable):
         return np.array(array, order="C")
-    return array if array.flags.writeable else np.asarray(_Writable(array))
+    return writable(array)
+
+
+def writable(array: Array) -> Array:
+    """The same memory as an array that claims to be writable.
+
+    OpenVINO shares only such arrays. It reads them; nothing ever writes.
+    """
+    if array.flags.writeable:
+        return array
+    # Numpy passes off dtypes that are not its own as plain bytes.
+    return np.asarray(_Writable(array)).view(array.dtype)
 
 
 class _Writable:
-    """A view of what is read-only, such as a request's bytes, that says it is not."""
-
     def __init__(self, array: Array) -> None:
         interface = array.__array_interface__
         self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
