@@ -5,7 +5,7 @@
 - reading all variables against reading the bytes of the data file, in one process, in turn.
 
 The model is made in a temporary folder, by this package. `--peer` names a saved_model_cli;
-without it only our own figures are taken.
+without it only our own figures are taken. They go to `results/savedmodel.json`.
 
     python -m benchmarks.savedmodel --peer .venv-parity/bin/saved_model_cli
 """
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from servable.pb import framework_pb2, saved_model_pb2
 from servable.savedmodel.bundle_write import BundleWriter
 from servable.savedmodel.variables import Variables
 
+HERE = Path(__file__).resolve().parent
 VARIABLES = 64
 MIB = 2**20
 
@@ -100,7 +102,7 @@ def main() -> None:
     parser.add_argument("--peer", help="a saved_model_cli to compare with")
     parser.add_argument("--megabytes", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "savedmodel.json")
     options = parser.parse_args()
     ways = {"servable": [str(Path(sys.executable).parent / "servable")]}
     if options.peer:
@@ -116,6 +118,7 @@ def main() -> None:
             reads.append((read_variables(folder), read_bytes(folder)))
     best = {name: min(seconds for seconds, _ in runs) for name, runs in shown.items()}
     figures = {
+        "date": datetime.now(UTC).date().isoformat(),
         "machine": machine.describe(("servable", "numpy")),
         "megabytes": options.megabytes,
         "show_seconds": {name: [s for s, _ in runs] for name, runs in shown.items()},
@@ -125,8 +128,8 @@ def main() -> None:
         "read_ratio": min(ours for ours, _ in reads) / min(theirs for _, theirs in reads),
     }
     print(json.dumps(figures, indent=1))
-    if options.out:
-        options.out.write_text(json.dumps(figures, indent=1) + "\n")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

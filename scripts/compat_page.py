@@ -62,7 +62,8 @@ BEHAVIOUR: Sequence[tuple[str, str, str]] = (
     (
         "Reads `gs://`, `s3://` and other file systems",
         "differs",
-        "folders of the machine, and `file://`",
+        "whatever fsspec reads, by extras such as `servable[s3]`; versions are fetched into a "
+        "cache first, see [remote.md](remote.md)",
     ),
 )
 
@@ -78,6 +79,12 @@ ROUTES: Sequence[tuple[str, str, str, str]] = (
     ("POST", "/v1/models/NAME[/versions/N or /labels/L]:regress", "done", ""),
     ("GET", "/v1/models/NAME[/versions/N or /labels/L]", "done", ""),
     ("GET", "/v1/models/NAME[/versions/N or /labels/L]/metadata", "done", ""),
+    (
+        "GET",
+        "/v1/models/NAME/traffic",
+        "ours",
+        "how requests are divided among versions; see traffic.md",
+    ),
     ("GET", "/v1/models", "ours", "every model and its versions"),
     (
         "GET",
@@ -86,17 +93,75 @@ ROUTES: Sequence[tuple[str, str, str, str]] = (
         "with `model_server`, if `--monitoring_config_file` says so",
     ),
     ("GET", "/metrics", "ours", "both kinds of metrics"),
+    (
+        "OPTIONS",
+        "/v1/...",
+        "done",
+        "with the CORS flag, the headers that are read beside Content-Type are allowed too",
+    ),
     ("GET, POST", "/v2/...", "ours", "the Open Inference Protocol; see protocols.md"),
     ("GET", "/openapi.json", "ours", "a description of the loaded models for tools"),
     ("GET", "/livez, /healthz", "ours", "whether the process answers"),
     ("GET", "/readyz, /ping", "ours", "whether every model has an available version"),
 )
 
+JSON: Sequence[tuple[str, str, str]] = (
+    (
+        "A float is read from any number, `NaN`, `Infinity`, `-Infinity`; so is a double",
+        "done",
+        "what a float can not hold becomes infinite or zero; a double keeps all its digits",
+    ),
+    (
+        "An integer is read from an integer literal in range: not from `1.0` or `1e2`",
+        "done",
+        "of int8, uint8 and int16 the range is int32's, and they wrap",
+    ),
+    (
+        "A float is written as `%g` with 6 digits, or with 9 (a double 17) if it needs them: "
+        "`9e+06`, `0.333333343`",
+        "differs",
+        "the fewest digits that read back to the same number: `9000000.0`, `0.33333334`",
+    ),
+    ("`NaN`, `Infinity` and `-Infinity` are bare words in answers", "done", ""),
+    ("Answers are indented by 4 spaces", "differs", "no blanks between values"),
+    ("float16, bfloat16, uint16 and complex numbers have no JSON", "done", "ask over gRPC"),
+    ("Of equal keys in one object the first counts", "differs", "the last, as in most parsers"),
+    ("Lists are nested as deeply as they like", "differs", "31 levels"),
+)
+
+ANSWERS: Sequence[tuple[str, str, str]] = (
+    (
+        "Errors: gRPC codes with texts cut at 1024 bytes, HTTP statuses with `error`",
+        "done",
+        "and, unless `--hints=false`, what to do: `servable-hint` in gRPC's trailing metadata, "
+        "`hint` beside `error`",
+    ),
+    (
+        "Texts that end in a SignatureDef in protobuf's text form",
+        "differs",
+        "the signature is written as `(inputs) -> (outputs)`",
+    ),
+    (
+        "A version number that is too large: status 400 with an empty body",
+        "differs",
+        "the body says why",
+    ),
+    ("Shapes in signatures are not enforced", "done", ""),
+    (
+        "Bodies that are no strict JSON: text after the value, bytes that are no UTF-8",
+        "done",
+        "",
+    ),
+    ("gzip of request bodies, up to 100 MiB", "done", "of answers too, with `serve --gzip`"),
+    ("TLS over gRPC only", "differs", "over REST too, with `serve --ssl-config`"),
+)
+
 RPC_NOTES = {
     "HandleReloadConfigRequest": (
         "differs",
         "a list that can not be served changes nothing; of many requests that wait for their "
-        "models the oldest are answered UNAVAILABLE; every metric's increase is 0",
+        "models the oldest are answered UNAVAILABLE; at most 100 metrics at once, and those listed "
+        "below are known",
     ),
     "MultiInference": ("differs", "tasks that read different outputs are run one by one"),
     "Predict": (
@@ -117,6 +182,7 @@ CONFIG_NOTES = {
         "requests are logged if `type` is `tfrecord`; TensorFlow Serving's binary ends. A reload "
         "request can only repeat one that is in use",
     ),
+    "traffic": ("ours", "how requests are divided among versions; see traffic.md"),
     "base_path": ("differs", "a folder of the machine, absolute or `file://`"),
 }
 
@@ -140,6 +206,10 @@ def page() -> str:
             "flag. Not there: `SessionService`.",
             "\n## REST\n",
             *_table("method|path|compared|here", ROUTES),
+            "\n## Requests and answers\n",
+            *_table("TensorFlow Serving|compared|here", ANSWERS),
+            "\n## Numbers and text in JSON\n",
+            *_table("TensorFlow Serving|compared|here", JSON),
             "\n## Metrics\n",
             *_table(
                 "metric|kind|labels|compared|what it counts",

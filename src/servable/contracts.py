@@ -123,6 +123,14 @@ class Servable(Protocol):
         """
 
 
+@runtime_checkable
+class RowByRow(Protocol):
+    """A servable that knows of which signatures requests can be computed together."""
+
+    def mixing(self, signature: str) -> str:
+        """Say where rows of different requests could influence one another, or "" for nowhere."""
+
+
 class Loader(Protocol):
     """Brings one version into memory and takes it out again.
 

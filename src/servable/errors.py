@@ -138,7 +138,17 @@ class Unavailable(ServableError):
     code = Code.UNAVAILABLE
 
 
+class Underway(Unavailable):
+    """Not yet, and nothing is wrong: somebody is at work on it."""
+
+
 class DataLoss(ServableError):
     """Stored bytes are damaged."""
 
     code = Code.DATA_LOSS
+
+
+class Unauthenticated(ServableError):
+    """The caller does not say who it is, or can not prove it."""
+
+    code = Code.UNAUTHENTICATED

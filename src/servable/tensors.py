@@ -6,7 +6,7 @@ TensorProto, in JSON or in OpenVINO asks this table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -139,6 +139,14 @@ class TensorSpec:
         return f"{dtype} [{', '.join('?' if d is None else str(d) for d in self.shape)}]"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A request that a model was found to answer, alias -> array, and its answer."""
+
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """One named entry point of a model.
@@ -151,6 +159,9 @@ class Signature:
             signature was not read from a file.
         features: what the model reads from the tf.Examples that it is fed, by name, each
             with the shape of one example; empty where nobody looked. Only hints use it.
+        sample: returns a small request that the signature answers, or None if none was
+            found; it runs the model when it is first called. None where trying is not
+            possible, or would leave a trace. Only hints use it.
     """
 
     inputs: Mapping[str, TensorSpec]
@@ -159,6 +170,7 @@ class Signature:
     defaults: Mapping[str, Array] = field(default_factory=dict)
     stored: bytes = b""
     features: Mapping[str, TensorSpec] = field(default_factory=dict, compare=False)
+    sample: Callable[[], Sample | None] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         sides = (

@@ -30,6 +30,8 @@ def read(data: bytes | memoryview, offset: int, *, maximum: int = MAX_UINT64) ->
 
 def encode(value: int) -> bytes:
     """Return the shortest encoding of a number that is not negative."""
+    if value < 0x80:
+        return bytes((value,))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

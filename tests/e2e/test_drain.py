@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ import pytest
 from servable import tensors
 from servable.client import connect
 from servable.errors import ServableError
+from servable.server import assemble
 from servable.server.assemble import Server
 from servable.server.config import BareModel, ServerConfig
 from servable.tensors import Array, Signature, TensorSpec
@@ -115,3 +119,38 @@ def test_a_request_that_outlasts_the_grace_is_cut_off(protocol: str) -> None:
             with pytest.raises(ServableError):
                 answer.result(PATIENCE)
             model.gate.set()
+
+
+def test_first_probes_say_that_it_stops_while_requests_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = SlowModel()
+    model.gate.set()
+    seen: list[object] = []
+    config = ServerConfig(
+        (BareModel("slow", Path("anywhere")),),
+        "127.0.0.1",
+        grpc_port=0,
+        rest_port=0,
+        drain_seconds=7.0,
+    )
+    with Server(config, make_loader=lambda _path: model) as server:
+        assert server.wait_until_settled(PATIENCE)
+
+        def pause(seconds: float) -> None:
+            ready = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=PATIENCE)
+            ready.request("GET", "/readyz")
+            seen.extend((seconds, ready.getresponse().status))
+            ready.close()
+            for port in (server.grpc_port, server.rest_port):
+                with connect(f"127.0.0.1:{port}") as client:
+                    answer = client.predict("slow", {"x": np.array([1.0], np.float32)})
+                    seen.append(answer.outputs["y"].tolist())
+
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=pause)
+        monkeypatch.setattr(assemble, "time", clock)
+        server.stop()
+        monkeypatch.undo()
+
+    assert seen == [7.0, 503, [2.0], [2.0]]
+    assert model.notes == ["load", "answer", "answer", "unload"]

@@ -328,3 +328,55 @@ def test_a_base_path_without_versions_is_waited_for_until_it_is_stopped(
 
     assert command.stop(signal.SIGTERM) == 0
     assert not any("Running gRPC" in line for line in command.log)
+
+
+def unreadable(folder: Path) -> None:
+    (folder / "saved_model.pb").unlink()
+    (folder / "saved_model.pb").symlink_to("/proc/self/mem")  # refused to root, too
+
+
+def half_copied(folder: Path) -> None:
+    shutil.rmtree(folder / "variables")
+
+
+def damaged(folder: Path) -> None:
+    data = folder / "variables" / "variables.data-00000-of-00001"
+    content = bytearray(data.read_bytes())
+    content[0] ^= 0x10
+    data.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [unreadable, half_copied, damaged])
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_model_that_can_not_be_loaded_ends_the_start_like_the_peers_retries(
+    halves: Path, tmp_path: Path, spoil: Callable[[Path], None], by_file: bool
+) -> None:
+    base = tmp_path / "broken"
+    shutil.copytree(halves, base)
+    spoil(base / "123")
+    listed = tmp_path / "models.config"
+    put(listed, listing(("good", halves, ""), ("broken", base, "")))
+    which = (
+        [f"--model_config_file={listed}"]
+        if by_file
+        else ["--model_name=broken", f"--model_base_path={base}"]
+    )
+    port, _ = free_ports()
+
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "servable", "model_server", f"--port={port}", *which),
+            *("--max_num_load_retries=1", "--load_retry_interval_micros=100000"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert ended.returncode == 255
+    assert ended.stdout.startswith(
+        "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: "
+        "{{name: broken version: 123} due to error: "
+    )
+    assert "Traceback" not in ended.stderr

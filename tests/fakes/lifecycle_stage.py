@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import groupby
 
 from servable.contracts import Loader, Servable, ServableData, ServableId
 from servable.core.events import Event, EventBus
@@ -103,7 +104,9 @@ class Stage:
         return {status.id.version: status.state for status in self.manager.status(name)}
 
     def told(self, version: int, name: str = "m") -> list[str]:
-        return [str(e.state) for e in self.events if e.id == ServableId(name, version)]
+        """The states a version was in; what is told twice in a row counts once."""
+        states = [str(e.state) for e in self.events if e.id == ServableId(name, version)]
+        return [state for state, _ in groupby(states)]
 
     def served(self, version: int | None = None, name: str = "m") -> int | None:
         try:

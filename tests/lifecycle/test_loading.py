@@ -16,13 +16,13 @@ from servable.errors import (
 )
 
 
-def test_one_failure_is_forgiven_and_not_shown() -> None:
+def test_one_failure_is_shown_until_the_next_attempt_succeeds() -> None:
     stage = Stage()
     loader = FakeLoader(Unavailable("not yet"))
     stage.want("m", {1: loader})
     stage.settle()
     assert stage.states() == {1: "LOADING"}
-    assert stage.error(1) is None
+    assert str(stage.error(1)) == "not yet"
     stage.wait(59)
     assert loader.calls == ["load"]
     stage.wait(1)

@@ -77,15 +77,27 @@ def test_a_half_copied_version_is_shown_and_not_served_until_it_is_whole(tmp_pat
 
 def test_a_folder_that_was_replaced_under_the_same_number_is_loaded_anew(tmp_path: Path) -> None:
     road = Road(tmp_path)
+    road.desk.put("1", "2")
+    road.go()
+    road.desk.remove("1")
+    road.go()
+    road.desk.put("1")
+    (tmp_path / "m" / "1" / "variables" / "data").write_bytes(b"the new weights")
+    assert road.go(3) == {2: "AVAILABLE", 1: "AVAILABLE"}
+    story = "START LOADING AVAILABLE UNLOADING END START LOADING AVAILABLE"
+    assert road.stage.told(1) == story.split()
+
+
+def test_a_replaced_folder_never_takes_the_only_version_out_of_service(tmp_path: Path) -> None:
+    road = Road(tmp_path)
     road.desk.put("1")
     road.go()
     road.desk.remove("1")
-    assert road.go(3) == {1: "AVAILABLE"}
+    road.go()
     road.desk.put("1")
-    (tmp_path / "m" / "1" / "variables" / "data").write_bytes(b"the new weights")
-    assert road.go(2) == {1: "AVAILABLE"}
-    story = "START LOADING AVAILABLE UNLOADING END START LOADING AVAILABLE"
-    assert road.stage.told(1) == story.split()
+    (tmp_path / "m" / "1" / "variables" / "data").write_bytes(b"perhaps damaged")
+    road.go(5)
+    assert road.stage.told(1) == ["START", "LOADING", "AVAILABLE"]
 
 
 def test_a_loader_is_made_only_when_the_list_changes(tmp_path: Path) -> None:

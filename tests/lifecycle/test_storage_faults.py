@@ -64,7 +64,9 @@ def test_a_mount_that_comes_back_unchanged_changes_nothing(desk: Desk) -> None:
     assert desk.checked == ["1"]
 
 
-def test_a_version_that_comes_back_with_other_files_is_loaded_anew(desk: Desk) -> None:
+def test_the_only_version_stays_in_service_when_it_comes_back_with_other_files(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     desk.put("1")
     desk.open(desk.model())
     desk.poll()
@@ -72,8 +74,23 @@ def test_a_version_that_comes_back_with_other_files_is_loaded_anew(desk: Desk) -
     desk.poll()
     desk.put("1")
     (desk.root / "m" / "1" / "variables" / "data").write_bytes(b"the new weights")
-    assert desk.poll() == []
-    assert desk.poll() == [[], ["1"]]
+    assert desk.poll(5) == []
+    assert caplog.text.count("what was loaded stays in service") == 1
+
+
+def test_a_version_that_comes_back_with_other_files_is_loaded_anew_beside_another(
+    desk: Desk,
+) -> None:
+    desk.put("1", "2")
+    desk.open(desk.model(All()))
+    desk.poll()
+    desk.remove("1")
+    (desk.root / "m" / "2").rename(desk.root / "away")
+    desk.poll()
+    (desk.root / "away").rename(desk.root / "m" / "2")
+    desk.put("1")
+    (desk.root / "m" / "1" / "variables" / "data").write_bytes(b"the new weights")
+    assert desk.poll(2) == [["2"], ["1", "2"]]
     assert desk.poll(3) == []
 
 

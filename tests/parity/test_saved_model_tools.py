@@ -93,3 +93,21 @@ def test_calls_of_a_loaded_model_give_tensorflows_values(tmp_path: Path) -> None
                 np.testing.assert_array_equal(value, expected[1][key])
         assert ours.variables["scale"].tolist() == [1.5, -2.0]
         assert list(ours.trainable_variables) == ["scale"]
+
+
+def test_variables_of_what_keras_exports_are_those_that_tensorflow_lists(tmp_path: Path) -> None:
+    import keras
+    import tensorflow as tf
+
+    frozen = keras.layers.Dense(3, name="frozen", trainable=False)
+    layers = [keras.Input((4,)), frozen, keras.layers.BatchNormalization(), keras.layers.Dense(2)]
+    keras.Sequential(layers).export(tmp_path / "model", verbose=False)
+    theirs = tf.saved_model.load(str(tmp_path / "model"))
+    with servable.load(tmp_path / "model") as ours:
+        for mine, listed in (
+            (ours.variables, theirs.variables),
+            (ours.trainable_variables, theirs.trainable_variables),
+        ):
+            assert list(mine) == [v.name.removesuffix(":0") for v in listed]
+            for value, variable in zip(mine.values(), listed, strict=True):
+                np.testing.assert_array_equal(value, variable.numpy())

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from servable.cli.values import loads
 from servable.errors import InvalidArgument, NotFound
 
 
@@ -45,7 +46,7 @@ def _parsed(text: str) -> object:
             raise NotFound(f"no file {path}", hint=f"Looked for {path.absolute()}.")
         data = path.read_bytes()
     try:
-        return orjson.loads(data)
+        return loads(data)
     except orjson.JSONDecodeError as error:
         raise InvalidArgument(
             f"{text[:60]!r} is not JSON: {error}",

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from servable.cli.images import SUFFIXES, from_image
-from servable.cli.values import cast, from_json
+from servable.cli.values import cast, from_json, loads
 from servable.errors import InvalidArgument, NotFound, ServableError
 from servable.tensors import STRING, Array, Signature, TensorSpec
 
@@ -85,7 +85,7 @@ def _from_file(path: Path, spec: TensorSpec) -> Array:
 
 def _parsed(text: bytes, name: str) -> object:
     try:
-        return orjson.loads(text)
+        return loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidArgument(
             f"{name} is not JSON: {error}",

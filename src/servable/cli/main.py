@@ -12,12 +12,14 @@ import click
 
 from servable import __version__
 from servable.cli.asking import metadata, reload, status
+from servable.cli.bench import bench
 from servable.cli.checkpoint import checkpoint
 from servable.cli.classify import classify, regress
 from servable.cli.demo import demo
 from servable.cli.doctor import doctor
 from servable.cli.edit import edit
 from servable.cli.model_server import model_server
+from servable.cli.models_verbs import models
 from servable.cli.predict import predict
 from servable.cli.run import run
 from servable.cli.scan import scan
@@ -58,7 +60,9 @@ for _verb in (
     status,
     metadata,
     reload,
+    models,
     warmup,
+    bench,
     show,
     run,
     scan,

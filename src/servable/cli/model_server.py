@@ -43,7 +43,9 @@ def model_server(arguments: tuple[str, ...]) -> None:
       servable model_server --help
 
     It takes the same flags and config files, opens its ports when all models are
-    available, and ends with status 255 if they can not be served.
+    available, and ends with status 255 if they can not be served. Files that are
+    incomplete, damaged or unreadable are given as long as TensorFlow Serving's retries
+    take: --max_num_load_retries times --load_retry_interval_micros.
     """
     if "--help" in arguments:
         click.echo(usage())
@@ -98,7 +100,10 @@ def _loading(line: CommandLine) -> Server:
 
 
 def _settled(server: Server, stop: threading.Event) -> bool:
-    """Wait, for ever if need be, until every model is available; False to stop instead."""
+    """Wait until every model is available; False to stop instead.
+
+    A model without a version, or without a base path, is waited for as long as it takes.
+    """
     waited, next_word = 0.0, _FIRST_WORD_SECONDS
     while not server.wait_until_settled(_LOOK_SECONDS):
         if stop.is_set():

@@ -47,7 +47,10 @@ class Flag:
 
 _PER_CPU = "4 for each CPU"
 _OWN_THREADS = "OpenVINO and the request threads share the CPUs as they need."
-_NO_BATCHING = "Requests are computed one by one, side by side; the parameters are only checked."
+_BATCHING = (
+    "Rows of different shapes that are not to be padded go into different batches, and a batch "
+    "that fails is computed again request by request: no request fails for another's fault."
+)
 _TFLITE = "The engine for TFLite models decides by itself."
 
 _TABLE = (
@@ -79,23 +82,19 @@ _TABLE = (
         False,
         "Join requests into batches.",
         Status.DIFFERS,
-        _NO_BATCHING,
+        _BATCHING,
     ),
     Flag(
         "batching_parameters_file",
         "string",
         "",
         "Text file with BatchingParameters; needs --enable_batching.",
-        Status.DIFFERS,
-        _NO_BATCHING,
     ),
     Flag(
         "enable_per_model_batching_parameters",
         "bool",
         False,
         "Read batching_params.pbtxt of each version; needs --enable_batching.",
-        Status.DIFFERS,
-        "Not read: requests are computed one by one, side by side.",
     ),
     Flag(
         "allow_version_labels_for_unavailable_models",
@@ -117,7 +116,9 @@ _TABLE = (
         "Pause between looks at that file; 0 or less reads it once.",
     ),
     Flag("model_name", "string", "default", "What the one model is called."),
-    Flag("model_base_path", "string", "", "Folder whose numbered subfolders are its versions."),
+    Flag(
+        "model_base_path", "string", "", "Folder or URL whose numbered subfolders are its versions."
+    ),
     Flag(
         "num_load_threads",
         "int32",
@@ -355,6 +356,51 @@ _TABLE = (
         "bool",
         True,
         "Tell clients how to mend a request: a `hint` beside the error, or trailing metadata.",
+        Status.OURS,
+    ),
+    Flag(
+        "natural_batching",
+        "bool",
+        True,
+        "Without --enable_batching: compute requests together that came while the model was busy, "
+        "where that was seen to be faster and to give the same answers.",
+        Status.OURS,
+    ),
+    Flag(
+        "admin_key_file",
+        "string",
+        "",
+        "Who shows the key in this file, or in SERVABLE_ADMIN_KEY, may change what is served; "
+        "without a key only this machine may, and HandleReloadConfigRequest is open to all.",
+        Status.OURS,
+    ),
+    Flag(
+        "remote_cache_dir",
+        "string",
+        "",
+        "Folder where versions behind a URL are kept.",
+        Status.OURS,
+        default_text="the platform's cache folder",
+    ),
+    Flag(
+        "remote_cache_bytes",
+        "int64",
+        64 * 2**30,
+        "How much is kept there; what was not used for the longest time goes first.",
+        Status.OURS,
+    ),
+    Flag(
+        "remote_max_bytes",
+        "int64",
+        32 * 2**30,
+        "A version behind a URL that is larger is not fetched.",
+        Status.OURS,
+    ),
+    Flag(
+        "remote_ready_marker",
+        "string",
+        "",
+        "Fetch a version only when it has a file of this name, such as _READY.",
         Status.OURS,
     ),
 )

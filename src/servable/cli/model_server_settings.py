@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from servable.batching.choice import Batching, Scheduled, natural
+from servable.cli.admin_key import read_admin_key
 from servable.cli.model_server_parse import CommandLine
+from servable.cli.remote_options import Fetching
+from servable.config.batching import BatchingParameters, read_parameters
 from servable.config.models import ModelConfig, check
 from servable.config.text import read
 from servable.core.labels import LabelRule
@@ -14,6 +18,7 @@ from servable.servables.settings import EngineSettings
 from servable.server.config import Loading, ServerConfig
 from servable.server.config_file import read_config, read_tls
 from servable.sources.filesystem import WatchedModel
+from servable.sources.remote.options import RemoteOptions
 from servable.transport.options import (
     GrpcOptions,
     RestOptions,
@@ -23,6 +28,10 @@ from servable.transport.options import (
 _METRICS_PATH = "/monitoring/prometheus/metrics"
 _MICROS = 1e6
 _DEFAULTS = Loading()
+
+
+DRAIN_SECONDS = 0.5
+"""How long a server that is told to stop still takes requests. The peer does not: it ends."""
 
 
 def settings(line: CommandLine) -> ServerConfig:
@@ -38,7 +47,7 @@ def settings(line: CommandLine) -> ServerConfig:
         else LabelRule.READY_ONLY
     )
     models, config_file = _models(line)
-    _check_batching(line)
+    batching = _batching(line)
     _check_parallelism(line)
     port, rest_port = line.number("port"), line.number("rest_api_port")
     return ServerConfig(
@@ -64,6 +73,10 @@ def settings(line: CommandLine) -> ServerConfig:
         settings=EngineSettings(
             precision="bf16" if line.text("mixed_precision") == "bfloat16" else "f32"
         ),
+        admin_key=_admin_key(line),
+        remote=_remote(line),
+        batching=batching,
+        drain_seconds=DRAIN_SECONDS,
         grpc=_grpc(line),
         rest=_rest(line),
     )
@@ -102,16 +115,20 @@ def _models(line: CommandLine) -> tuple[tuple[WatchedModel, ...], Path | None]:
     return (WatchedModel(model.name, model.path, model.policy, unload_when_empty=True),), None
 
 
-def _check_batching(line: CommandLine) -> None:
+def _batching(line: CommandLine) -> Batching | None:
+    """How requests are computed together: as the peer's flags say, or else naturally."""
     file = line.text("batching_parameters_file")
-    if not file or line.text("platform_config_file"):
-        return
+    if line.text("platform_config_file"):
+        return natural if line.on("natural_batching") else None
     if not line.on("enable_batching"):
-        raise InvalidArgument(
-            "server_options.batching_parameters_file is set without setting "
-            "server_options.enable_batching to true."
-        )
-    read(config_pb2.BatchingParameters, file)
+        if file:
+            raise InvalidArgument(
+                "server_options.batching_parameters_file is set without setting "
+                "server_options.enable_batching to true."
+            )
+        return natural if line.on("natural_batching") else None
+    parameters = read_parameters(file) if file else BatchingParameters()
+    return Scheduled(parameters, per_model=line.on("enable_per_model_batching_parameters"))
 
 
 def _check_parallelism(line: CommandLine) -> None:
@@ -154,6 +171,20 @@ def _rest(line: CommandLine) -> RestOptions:
         hints=line.on("hints"),
         metrics_path=_metrics_path(line),
     )
+
+
+def _admin_key(line: CommandLine) -> str:
+    file = line.text("admin_key_file")
+    return read_admin_key(Path(file) if file else None)
+
+
+def _remote(line: CommandLine) -> RemoteOptions:
+    return Fetching(
+        Path(line.text("remote_cache_dir")) if line.text("remote_cache_dir") else None,
+        line.number("remote_cache_bytes"),
+        line.number("remote_max_bytes"),
+        line.text("remote_ready_marker"),
+    ).options()
 
 
 def _metrics_path(line: CommandLine) -> str:

@@ -16,6 +16,7 @@ from servable.servables import code_model, platforms
 from servable.servables.formats import format_of
 from servable.server.config import BareModel
 from servable.sources.filesystem import VersionPolicy, WatchedModel
+from servable.sources.remote.path import RemotePath, check_readable, remote_path
 from servable.sources.versions import parse_version
 
 _NAMED = re.compile(r"([^=/\\:]+)=(.+)", re.DOTALL)
@@ -27,8 +28,9 @@ def parse_models(
     """Return a model for each `PATH` or `NAME=PATH`.
 
     A path is a base path (its subfolders are versions, named by numbers), or one
-    folder with a model in it. Without a name the model is called after the folder; one
-    version folder of a base path is called after the base path and keeps its number.
+    folder with a model in it; a URL is a base path. Without a name the model is called
+    after the folder; one version folder of a base path is called after the base path and
+    keeps its number.
 
     Args:
         platform: who loads them.
@@ -64,6 +66,10 @@ def parse_source(argument: str) -> Callable[[], Source[Path]]:
 def _model(argument: str, versions: VersionPolicy, platform: str) -> WatchedModel | BareModel:
     match = None if Path(argument).exists() else _NAMED.fullmatch(argument)
     given, text = (match[1], match[2]) if match else ("", argument)
+    remote = remote_path(text)
+    if remote is not None:
+        return _remote(given, remote, versions, platform)
+    text = text.removeprefix("file://")
     # Links stay as they are: a base path may be a link that is pointed elsewhere later.
     path = Path(os.path.abspath(Path(text).expanduser()))
     if not path.exists():
@@ -82,6 +88,15 @@ def _model(argument: str, versions: VersionPolicy, platform: str) -> WatchedMode
         return WatchedModel(name, path, versions)
     check = platforms.platform(platform).check
     return WatchedModel(name, path, versions, platform=platform, check=check)
+
+
+def _remote(given: str, base: RemotePath, versions: VersionPolicy, platform: str) -> WatchedModel:
+    check_readable(base)
+    name = given or base.name
+    if not name:
+        raise InvalidArgument(f"{base} gives the model no name", hint=f"Write NAME={base}.")
+    check = None if platform == TENSORFLOW else platforms.platform(platform).check
+    return WatchedModel(name, base, versions, platform=platform, check=check)
 
 
 def _is_version(path: Path, platform: str) -> bool:

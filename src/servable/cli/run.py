@@ -70,10 +70,12 @@ def run(
         )
     from servable import load
     from servable.cli.run_inputs import read_inputs
+    from servable.cli.waiting import waiting
 
     with reported(USAGE):
         given = read_inputs(inputs, input_exprs, input_examples)
-    with reported(), load(directory, [t.strip() for t in tag_set.split(",")]) as model:
+    tags = [tag.strip() for tag in tag_set.split(",")]
+    with reported(), waiting(f"running {directory}"), load(directory, tags) as model:
         function = model.signatures.get(key)
         if function is None:
             raise Failure(

@@ -57,11 +57,12 @@ def scan(
     """
     from servable.cli.json_out import render
     from servable.cli.tables import print_table
+    from servable.cli.waiting import waiting
     from servable.servables.scan import DENIED, MOST_CONSTANT_BYTES
     from servable.servables.scan import scan as look
 
     denied = DENIED if op_denylist is None else _split(op_denylist)
-    with reported():
+    with reported(), waiting(f"scanning {directory}"):
         findings = look(
             directory,
             tags=None if tag_set is None else tag_set.split(","),

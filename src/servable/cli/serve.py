@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from servable.cli.admin_key import read_admin_key
 from servable.cli.failure import USAGE, Failure, reported
 from servable.cli.options import EVERYWHERE, Seconds, listening, reachable
+from servable.cli.remote_options import Fetching, fetching
 from servable.cli.serve_options import Tending, tending
 from servable.cli.signals import leave, stop_requested, wait_for
 
 if TYPE_CHECKING:
     from servable.servables.loaders import Engine
     from servable.servables.settings import Precision
-    from servable.server.assemble import Server
-    from servable.server.config import Model
+    from servable.server.config import Model, ServerConfig
     from servable.server.observe import LogFormat
 
 log = logging.getLogger("servable.serve")
@@ -36,6 +38,7 @@ log = logging.getLogger("servable.serve")
 )
 @listening("0.0.0.0")
 @tending
+@fetching
 @click.option(
     "--versions",
     default="latest",
@@ -57,6 +60,21 @@ log = logging.getLogger("servable.serve")
     default=30.0,
     show_default=True,
     help="How long running requests may take after Ctrl-C or SIGTERM.",
+)
+@click.option(
+    "--drain-seconds",
+    type=Seconds(),
+    default=0.5,
+    show_default=True,
+    help="How much of that new requests are still taken, while probes say that the server stops.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 512),
+    default=1,
+    show_default=True,
+    help="Processes that share the ports, each with all models and its part of the CPUs: for "
+    "more than one core of Python. Linux and macOS.",
 )
 @click.option(
     "--engine",
@@ -96,6 +114,13 @@ log = logging.getLogger("servable.serve")
     metavar="FILE",
     help="An SSLConfig of TensorFlow Serving: key and certificate of both ports.",
 )
+@click.option(
+    "--admin-key-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Whoever shows the key in this file, or in SERVABLE_ADMIN_KEY, may change what is served "
+    "(see `servable models`). Without a key only this machine may.",
+)
 @click.option("--cors", is_flag=True, help="Let web pages of any origin call the REST API.")
 @click.option("--gzip", is_flag=True, help="Compress REST answers for clients that ask for it.")
 @click.option(
@@ -120,6 +145,7 @@ log = logging.getLogger("servable.serve")
 )
 def serve(
     tending: Tending,
+    fetching: Fetching,
     models: tuple[str, ...],
     config_file: Path | None,
     host: str,
@@ -128,12 +154,15 @@ def serve(
     versions: str,
     poll_seconds: float,
     grace_seconds: float,
+    drain_seconds: float,
+    workers: int,
     engine: Engine,
     precision: Precision,
     compile_cache: Path | None,
     max_loop_steps: int,
     grpc_socket: str,
     ssl_config: Path | None,
+    admin_key_file: Path | None,
     cors: bool,
     gzip: bool,
     hints: bool,
@@ -143,8 +172,9 @@ def serve(
     """Serve TensorFlow SavedModels over gRPC and REST.
 
     PATH is a base path, whose subfolders are versions named by numbers, or one
-    SavedModel folder, which is served as version 1. The model is called NAME, or after
-    the folder. New versions are loaded as they appear, and take over without a request
+    SavedModel folder, which is served as version 1. A URL (s3://, gs://, https://, ...) is a
+    base path as well; its versions are fetched into a cache. The model is called NAME, or
+    after the folder. New versions are loaded as they appear, and take over without a request
     failing. Ctrl-C and SIGTERM stop when the running requests are answered; a second
     one stops at once.
 
@@ -154,6 +184,7 @@ def serve(
       servable serve ranker=/models/ranker mnist=/models/mnist --versions latest:2
       servable serve half_plus_two=./export --host 127.0.0.1 --rest-port 9000
       servable serve --config models.config
+      servable serve s3://models/ranker --remote-cache-dir /var/cache/servable
 
     Exit codes: 0 stopped, 1 could not listen, 2 something in the command itself.
     """
@@ -174,6 +205,8 @@ def serve(
             models=parse_models(models, parse_versions(versions), tending.platform),
             loading=tending.loading(),
             log=tending.log(),
+            batching=tending.batched(),
+            remote=fetching.options(),
             sources=tuple(map(parse_source, tending.sources)),
             platform=tending.platform,
             host=host,
@@ -181,15 +214,22 @@ def serve(
             rest_port=rest_port,
             poll_seconds=poll_seconds,
             grace_seconds=grace_seconds,
+            drain_seconds=drain_seconds,
             engine=engine,
             settings=EngineSettings(precision, compile_cache, max_loop_steps),
             config_file=config_file,
             config_poll_seconds=poll_seconds,
+            admin_key=read_admin_key(admin_key_file),
             grpc=GrpcOptions(socket_path=grpc_socket, tls=tls, hints=hints),
             rest=RestOptions(cors=cors, gzip=gzip, tls=tls, hints=hints),
         )
         _check_installed(engine)
     observe.configure(log_level, log_format)
+    if workers > 1:
+        from servable.cli.serve_workers import serve_together
+
+        serve_together(config, workers, log_level, log_format, announce)
+        return
     with stop_requested() as stop:
         from servable.server.assemble import Server  # slow, and only now sure to be needed
 
@@ -198,7 +238,8 @@ def serve(
         with reported():
             server.start()
         try:
-            _announce(server)
+            ports = (server.grpc_port, server.rest_port)
+            announce(config, *ports, server.models.configured().values())
             wait_for(stop)
             log.info("stopping; running requests have %g s", grace_seconds)
         finally:
@@ -214,32 +255,29 @@ def _check_installed(engine: Engine) -> None:
         check_installed(engine)
 
 
-def _announce(server: Server) -> None:
-    host = server.config.host
+def announce(config: ServerConfig, grpc_port: int, rest_port: int, models: Iterable[Model]) -> None:
+    """Log where the server listens, and what it serves."""
+    host = config.host
     url = reachable(host)
-    scheme = "https" if server.config.rest.tls else "http"
-    log.info(
-        "gRPC on %s:%d, REST on %s://%s:%d",
-        url,
-        server.grpc_port,
-        scheme,
-        url,
-        server.rest_port,
-    )
-    if server.config.grpc.socket_path:
-        log.info("gRPC on the UNIX socket %s", server.config.grpc.socket_path)
+    scheme = "https" if config.rest.tls else "http"
+    log.info("gRPC on %s:%d, REST on %s://%s:%d", url, grpc_port, scheme, url, rest_port)
+    if config.grpc.socket_path:
+        log.info("gRPC on the UNIX socket %s", config.grpc.socket_path)
     if host in EVERYWHERE:
         log.info("listening on all interfaces (%s); --host 127.0.0.1 is this machine only", host)
-    for model in server.models.configured().values():
+    for model in models:
         log.info("%s", _described(model))
 
 
 def _described(model: Model) -> str:
     from servable.server.config import BareModel
+    from servable.sources.remote.path import RemotePath
     from servable.sources.versions import sort_out
 
     if isinstance(model, BareModel):
         return f"{model.name}: the model {model.path}, as version {model.version}"
+    if isinstance(model.base_path, RemotePath):
+        return f"{model.name}: the versions under {model.base_path}"
     try:
         children = sort_out(os.listdir(model.base_path))
     except OSError as error:

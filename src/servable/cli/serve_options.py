@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from servable.batching.choice import Batching
     from servable.config.request_logs import LoggingConfig
     from servable.server.config import Loading
 
@@ -43,6 +44,13 @@ class Tending:
     log_rate: float
     platform: str
     sources: tuple[str, ...]
+    batching: str
+
+    def batched(self) -> Batching | None:
+        """Return how requests are computed together."""
+        from servable.batching.choice import natural
+
+        return natural if self.batching == "natural" else None
 
     def loading(self) -> Loading:
         """Return how versions are loaded."""
@@ -75,10 +83,19 @@ def tending(command: CommandT) -> CommandT:
         log_rate: float,
         platform: str,
         sources: tuple[str, ...],
+        batching: str,
         **rest: Any,
     ) -> Any:
         options = Tending(
-            warmup, warmup_iterations, memory_limit, swap, log_requests, log_rate, platform, sources
+            warmup,
+            warmup_iterations,
+            memory_limit,
+            swap,
+            log_requests,
+            log_rate,
+            platform,
+            sources,
+            batching,
         )
         return command(tending=options, **rest)
 
@@ -148,5 +165,13 @@ _OPTIONS = [
         multiple=True,
         metavar="NAME[=ARGUMENT]",
         help="Versions from what a package adds, by name or as package.module:Name. Repeatable.",
+    ),
+    click.option(
+        "--batching",
+        type=click.Choice(["natural", "off"]),
+        default="natural",
+        show_default=True,
+        help="natural computes requests together that came while the model was busy, where that "
+        "was seen to be faster and to give the same answers. No request ever waits for others.",
     ),
 ]

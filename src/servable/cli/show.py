@@ -80,12 +80,15 @@ def _like_the_peer(
     directory: Path, everything: bool, tag_set: str | None, key: str | None, list_ops: bool
 ) -> None:
     from servable.cli import show_lines
+    from servable.cli.waiting import waiting
     from servable.savedmodel import model_file
     from servable.savedmodel.select import meta_graph_of
 
-    model = model_file.parse(model_file.find(directory))
+    with waiting(f"reading {directory}"):
+        model = model_file.parse(model_file.find(directory))
+        text = show_lines.everything(model) if everything or tag_set is None else ""
     if everything or tag_set is None:
-        click.echo(show_lines.everything(model), nl=False)
+        click.echo(text, nl=False)
         return
     meta_graph = meta_graph_of(model, tag_set.split(","))
     lines = [show_lines.ops(meta_graph)] if list_ops else []
@@ -99,9 +102,11 @@ def _like_the_peer(
 def _overview(directory: Path, as_json: bool) -> None:
     from servable.cli.json_out import render
     from servable.cli.show_overview import document, print_overview
+    from servable.cli.waiting import waiting
     from servable.servables.overview import overview
 
-    found = overview(directory)
+    with waiting(f"reading {directory}"):
+        found = overview(directory)
     if as_json:
         click.echo(render(document(found), pretty=sys.stdout.isatty()))
     else:

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import json
 from typing import Any
 
 import numpy as np
+import orjson
 
 from servable.errors import InvalidArgument
 from servable.tensors import STRING, Array, TensorSpec
 
 # The kinds of numpy dtypes that each kind takes in; V is bfloat16 and its kin.
 _WIDER = {"f": "iuf", "V": "iuf", "c": "iufc"}
+
+
+def loads(text: bytes) -> Any:
+    """Return a JSON value; NaN, Infinity and -Infinity are numbers, as in the REST API.
+
+    Raises:
+        orjson.JSONDecodeError: the text is no JSON.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # Only these words are taken beyond what strict JSON has.
+        if b"NaN" in text or b"Infinity" in text:
+            with contextlib.suppress(ValueError, RecursionError):
+                return json.loads(text.decode())
+        raise
 
 
 def from_json(value: Any, spec: TensorSpec) -> Array:

@@ -45,6 +45,11 @@ def _text(where: str, item: object) -> bytes:
         return item.encode()
     if isinstance(item, bytes):
         return item
+    if isinstance(item, int | float):
+        raise InvalidArgument(
+            f"{where} mixes {item!r:.40} with other kinds, or is beyond 64 bits",
+            hint="A tensor holds numbers or text, not both, and integers below 2**64.",
+        )
     raise InvalidArgument(
         f"{where} holds a {type(item).__name__}, which no tensor can hold",
         hint="Use numbers, booleans, str or bytes.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -52,6 +52,10 @@ def make_example(value: ExampleLike, where: str = "the example") -> example_pb2.
             hint="Give a mapping of feature names to values, or a serialized tf.Example.",
         )
     for name, values in value.items():
+        if not isinstance(name, str):
+            raise InvalidArgument(
+                f"{where} has a feature whose name is {name!r:.100}", hint="Names are str."
+            )
         _fill(message.features.feature[name], values, f"feature {name!r} of {where}")
     return message
 
@@ -92,7 +96,7 @@ def request_body(
 
 
 def _all(examples: Sequence[ExampleLike]) -> list[example_pb2.Example]:
-    if isinstance(examples, Mapping | bytes | str):
+    if isinstance(examples, Mapping | bytes | str) or not isinstance(examples, Iterable):
         raise InvalidArgument(
             "the examples are not a list", hint="Put a single example into a list: [example]."
         )

@@ -48,7 +48,7 @@ class _Caller:
                 failure = self.failure(error, attempts)
                 delay = attempts.delay_after(failure)
                 if delay is None:
-                    raise failure from error
+                    raise self.target.explained(failure) from error
                 time.sleep(delay)
             else:
                 return read_answer(call, data)

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 
+from servable.client import tls_probe
 from servable.client.failures import error_for
 from servable.client.grpc_calls import Call
 from servable.client.settings import NO_RETRIES, Retries, Tls
@@ -89,14 +90,25 @@ class Target:
         hints = [value for key, value in trailing or () if key == HINT_KEY]
         return error_for(number, text, *hints[:1])
 
+    def explained(self, failure: ServableError) -> ServableError:
+        """Return a failure, with a hint if TLS is why nobody was reached. Blocks."""
+        if isinstance(failure, Unavailable) and failure.message.startswith(self._nobody):
+            failure.hint = tls_probe.mismatch(self.address, self.tls) or failure.hint
+        return failure
+
+    @property
+    def _nobody(self) -> str:
+        """How the error begins when no server answered at all."""
+        return f"cannot talk to {self.address} over gRPC"
+
     def _unreachable(self, text: str) -> Unavailable:
         if self.tls is not None:
             return Unavailable(
-                f"cannot talk to {self.address} over gRPC with TLS: {text}",
+                f"{self._nobody} with TLS: {text}",
                 hint="Is this its gRPC port, does it use TLS, and do the certificates match?",
             )
         return Unavailable(
-            f"cannot talk to {self.address} over gRPC: no gRPC server answers there",
+            f"{self._nobody}: no gRPC server answers there",
             hint="Is the server running, and is this its gRPC port?",
         )
 

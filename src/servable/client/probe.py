@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Literal
 
+from servable.client import tls_probe
 from servable.client.api import Client
 from servable.client.grpc import GrpcClient
 from servable.client.rest import RestClient
@@ -77,14 +78,24 @@ def _speaks_http1(host: str, port: int, timeout: float, tls: Tls | None) -> bool
         with socket.create_connection((host, port), timeout=timeout) as connection:
             if tls is None:
                 connection.sendall(_QUESTION)
-                return connection.recv(1) == b"H"
-            context = tls.context()
-            context.set_alpn_protocols(["h2", "http/1.1"])
-            name = tls.server_name or host
-            with context.wrap_socket(connection, server_hostname=name) as secured:
-                return secured.selected_alpn_protocol() != "h2"
+                answer = connection.recv(1)
+                # An HTTP/2 frame begins with the high byte of its length.
+                if answer in (b"H", b"\0"):
+                    return answer == b"H"
+            else:
+                context = tls.context()
+                context.set_alpn_protocols(["h2", "http/1.1"])
+                name = tls.server_name or host
+                with context.wrap_socket(connection, server_hostname=name) as secured:
+                    return secured.selected_alpn_protocol() != "h2"
     except OSError as error:
+        # Some ports that speak TLS cut off who does not, and some wait for more.
+        cut_off = tls is None and isinstance(error, ConnectionResetError | TimeoutError)
+        hint = tls_probe.mismatch(f"{host}:{port}", None) if cut_off else tls_probe.reason(error)
         raise Unavailable(
             f"cannot reach {host}:{port}: {error.strerror or error}",
-            hint="Is the server running? Serve a model with `servable serve PATH`.",
+            hint=hint or "Is the server running? Serve a model with `servable serve PATH`.",
         ) from error
+    if hint := tls_probe.mismatch(f"{host}:{port}", None):
+        raise Unavailable(f"cannot talk to {host}:{port} in plain text", hint=hint)
+    return False

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from servable.client import tls_probe
 from servable.client.failures import error_for_http
 from servable.client.rest_json import parse
 from servable.client.settings import Retries, Tls
@@ -146,15 +147,18 @@ class Http:
         except _HUNG_UP as error:
             raise _HungUp from error
         except TimeoutError as error:
+            hint = "" if self._context else tls_probe.mismatch(self._address, None)
             raise DeadlineExceeded(
                 f"no answer from {self._address} within {deadline.seconds:g} s",
-                hint="Allow more time, or look at the server's log.",
+                hint=hint or "Allow more time, or look at the server's log.",
             ) from error
         except http.client.IncompleteRead as error:
             raise self._unreachable("it hung up in the middle of an answer") from error
         except http.client.HTTPException as error:
             why = "what answers there does not speak HTTP/1.1"
-            raise _NotHttp(*self._unreachable(why).args, hint=_WHICH_PORT) from error
+            hint = "" if self._context else tls_probe.mismatch(self._address, None)
+            text = self._unreachable(why).message
+            raise _NotHttp(text, hint=hint or _WHICH_PORT) from error
         except OSError as error:
             raise self._unreachable(error) from error
 
@@ -206,9 +210,13 @@ class Http:
         return http.client.HTTPConnection(self._address)
 
     def _unreachable(self, why: object) -> Unavailable:
+        hint = ""
+        if self._context is not None and isinstance(why, Exception):
+            hint = tls_probe.reason(why)
+        elif isinstance(why, _HUNG_UP):
+            hint = tls_probe.mismatch(self._address, None)
         return Unavailable(
-            f"cannot talk to {self._address} over REST: {why}",
-            hint=_WHICH_PORT,
+            f"cannot talk to {self._address} over REST: {why}", hint=hint or _WHICH_PORT
         )
 
 

@@ -26,7 +26,8 @@ def request_body(signature: str, inputs: Mapping[str, Array]) -> bytes:
     """Return the body of a predict request with a columnar `inputs` object.
 
     Raises:
-        Unimplemented: an input is complex, which the REST API cannot say.
+        Unimplemented: an input is complex, or empty with sizes behind the 0, which the REST
+            API cannot say.
     """
     arrays = {alias: _writable(alias, array) for alias, array in inputs.items()}
     body = {
@@ -98,6 +99,11 @@ def _writable(alias: str, array: Array) -> Array:
             f"input {alias!r} is {array.dtype}, which the REST API cannot carry",
             hint="Use gRPC for complex tensors.",
         )
+    if 0 in array.shape[:-1]:
+        raise Unimplemented(
+            f"input {alias!r} has the shape {array.shape}, which the REST API cannot say",
+            hint="Lists show no sizes behind a size of 0. Use gRPC, or leave out empty batches.",
+        )
     if array.dtype.kind == "V":  # bfloat16 and its kin
         array = array.astype(np.float32)
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).reshape(array.shape)
@@ -119,11 +125,18 @@ def _array(value: Any, spec: TensorSpec) -> Array:
     if spec.dtype is None:
         return np.asarray(value)
     if spec.dtype is not STRING:
-        return _numbers(value, spec.dtype.numpy)
+        return _with_inner_sizes(_numbers(value, spec.dtype.numpy), spec)
     array = np.asarray(value, dtype=object)
     for index, item in np.ndenumerate(array):
         array[index] = _bytes(item)
-    return array
+    return _with_inner_sizes(array, spec)
+
+
+def _with_inner_sizes(array: Array, spec: TensorSpec) -> Array:
+    """Add the sizes that lists can not say, those behind a size of 0; 0 for an unknown one."""
+    if array.size or spec.shape is None:
+        return array
+    return array.reshape(*array.shape, *(size or 0 for size in spec.shape[array.ndim :]))
 
 
 def _numbers(value: Any, dtype: np.dtype[Any]) -> Array:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from servable.config.request_logs import LoggingConfig, read_logging
+from servable.config.traffic import read_traffic
 from servable.errors import (
     FailedPrecondition,
     InvalidArgument,
@@ -15,7 +15,10 @@ from servable.errors import (
     Unimplemented,
 )
 from servable.pb import config_pb2
+from servable.sources.place import BasePath
+from servable.sources.remote.path import check_readable, remote_path
 from servable.sources.versions import LATEST, All, Latest, Specific, VersionPolicy
+from servable.traffic.rules import Traffic, check_shadows
 
 TENSORFLOW = "tensorflow"
 """The usual platform. What a version folder holds is told by its files, not by this."""
@@ -25,8 +28,6 @@ MAX_MODELS = 10_000
 
 MAX_LABELS = 1000
 """Of one model."""
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class ModelConfig:
         platform: what `model_platform` says, or the deprecated `model_type` stands for.
         labels: label -> version.
         log: how requests are logged; None if it does not say.
+        traffic: where requests go that name no version; None for the highest version.
     """
 
     name: str
@@ -46,11 +48,12 @@ class ModelConfig:
     policy: VersionPolicy = LATEST
     labels: Mapping[str, int] = field(default_factory=dict)
     log: LoggingConfig | None = None
+    traffic: Traffic | None = None
 
     @property
-    def path(self) -> Path:
-        """The base path as a folder of this machine."""
-        return Path(self.base_path.removeprefix("file://"))
+    def path(self) -> BasePath:
+        """The base path: a folder of this machine, or what is behind a URL."""
+        return remote_path(self.base_path) or Path(self.base_path.removeprefix("file://"))
 
 
 def read_models(
@@ -98,7 +101,8 @@ def check(models: Sequence[ModelConfig], running: Mapping[str, str] | None = Non
         InvalidArgument: two models share a name, a base path is relative, or a model
             changes its platform.
         Unimplemented: a base path is a URI that this server can not read.
-        ResourceExhausted: there are more than MAX_MODELS, or MAX_LABELS of one.
+        ResourceExhausted: there are more than MAX_MODELS, MAX_LABELS of one, or
+            MAX_SHADOWS.
     """
     if len(models) > MAX_MODELS:
         raise ResourceExhausted(f"More than {MAX_MODELS} models are listed.")
@@ -111,6 +115,7 @@ def check(models: Sequence[ModelConfig], running: Mapping[str, str] | None = Non
         seen.add(model.name)
         if len(model.labels) > MAX_LABELS:
             raise ResourceExhausted(f"Model {model.name} has more than {MAX_LABELS} labels.")
+    check_shadows({model.name: model.traffic for model in models if model.traffic is not None})
     for model in models:
         _check_base_path(model)
         before = (running or {}).get(model.name, model.platform)
@@ -122,29 +127,31 @@ def check(models: Sequence[ModelConfig], running: Mapping[str, str] | None = Non
 
 
 def _check_base_path(model: ModelConfig) -> None:
-    scheme = _SCHEME.match(model.base_path)
-    if scheme is not None and scheme[1] != "file":
-        raise Unimplemented(
-            f"File system scheme '{scheme[1]}' not implemented (file: '{model.base_path}')",
-            hint="Mount it, or copy the model to a folder of this machine.",
-        )
-    relative = scheme is None and not model.base_path.startswith("/")
+    remote = remote_path(model.base_path)
+    if remote is not None:
+        check_readable(remote)
+        return
+    relative = not model.base_path.removeprefix("file://").startswith("/")
     if relative or "\0" in model.base_path:
         raise InvalidArgument(
             f"Expected model {model.name} to have an absolute path or URI; got "
             f"base_path()={model.base_path}",
-            hint="A base path begins with /.",
+            hint="A base path begins with /, or is a URL such as s3://bucket/ranker.",
         )
 
 
 def _model(config: config_pb2.ModelConfig) -> ModelConfig:
+    labels = dict(config.version_labels)
     return ModelConfig(
         name=config.name,
         base_path=config.base_path,
         platform=_platform(config),
         policy=_policy(config),
-        labels=dict(config.version_labels),
+        labels=labels,
         log=read_logging(config.logging_config) if config.HasField("logging_config") else None,
+        traffic=read_traffic(config.traffic, config.name, labels)
+        if config.HasField("traffic")
+        else None,
     )
 
 

@@ -20,7 +20,8 @@ class Event:
     """A version has reached a state. Also serves as a `contracts.VersionStatus`.
 
     Attributes:
-        error: why it ended, if it ended badly; beside START, why it is not complete yet.
+        error: why it ended, if it ended badly; beside START, why it is not complete yet;
+            beside LOADING, why the last attempt failed.
         time: wall-clock seconds since 1970, to the microsecond at best.
     """
 

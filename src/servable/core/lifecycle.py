@@ -10,10 +10,11 @@ long request occupies a thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from servable.contracts import ServableId
+from servable.core.agreement import Agreement, Change, Verb
 from servable.core.clock import Clock
 from servable.core.events import EventBus
 from servable.core.handle import ServingMap
@@ -54,6 +55,7 @@ class Lifecycle:
         unloads: Lane,
         memory: MemoryBudget,
         retries: Retries,
+        agreement: Agreement,
     ) -> None:
         self._serving = serving
         self._bus = bus
@@ -62,7 +64,13 @@ class Lifecycle:
         self._unloads = unloads
         self._memory = memory
         self._retries = retries
+        self._agreement = agreement
         self._moving: dict[ServableId, Harness] = {}
+
+    @property
+    def moving(self) -> Iterable[ServableId]:
+        """The versions whose load or unload is under way."""
+        return self._moving.keys()
 
     def request_load(self, harness: Harness) -> None:
         """Have a new version loaded. Those requested first come first."""
@@ -73,18 +81,15 @@ class Lifecycle:
     def request_unload(self, harness: Harness) -> None:
         """Take a ready version out of service; it is unloaded after its last handle."""
         harness.move(HarnessState.UNLOAD_REQUESTED)
-        harness.move(HarnessState.QUIESCING)
-        log.info("%s: unloading", harness)
-        self._bus.publish(harness.id, VersionState.UNLOADING)
-        self._serving.remove(harness.ready)
-        harness.ready.close()
         self._moving[harness.id] = harness
+        self._quiesce(harness)
 
     def advance(self) -> bool:
         """Take every moving version one step on; tell whether any was."""
         steps: dict[HarnessState, Callable[[Harness], bool]] = {
             HarnessState.LOAD_REQUESTED: self._approve,
             HarnessState.LOADING: self._attempt,
+            HarnessState.UNLOAD_REQUESTED: self._quiesce,
             HarnessState.QUIESCING: self._drain,
             HarnessState.QUIESCED: self._unload,
         }
@@ -127,8 +132,10 @@ class Lifecycle:
             self._failed(harness, error)
 
     def _attempt(self, harness: Harness) -> bool:
-        """Start an attempt to load, or clean up after one that is no longer wanted."""
+        """Start an attempt to load, offer what it made, or clean up if that is not wanted."""
         if harness.loaded:
+            if harness.aspired or not self._agreement.withdraw(Change.of(Verb.SERVE, harness.id)):
+                return self._offer(harness)
             if not self._unloads.free:
                 return False
             return self._run(self._unloads, harness, harness.unload, self._unloaded_unused)
@@ -142,13 +149,22 @@ class Lifecycle:
         if error is not None:
             self._failed(harness, error)
         elif harness.aspired:
-            harness.move(HarnessState.READY)
-            self._serving.add(harness.ready)
-            self._rest(harness)
-            # Only now: who reads AVAILABLE may send a request.
-            self._bus.publish(harness.id, VersionState.AVAILABLE)
-            elapsed = self._clock.monotonic() - harness.requested_at
-            log.info("%s: available in %.2f s", harness, elapsed)
+            self._offer(harness)
+
+    def _offer(self, harness: Harness) -> bool:
+        """Have requests find a loaded version, unless others do not have it yet."""
+        change = Change.of(Verb.SERVE, harness.id)
+        if not self._agreement.may(change):
+            return False
+        harness.move(HarnessState.READY)
+        self._serving.add(harness.ready)
+        self._rest(harness)
+        # Only now: who reads AVAILABLE may send a request.
+        self._bus.publish(harness.id, VersionState.AVAILABLE)
+        self._agreement.made(change)
+        elapsed = self._clock.monotonic() - harness.requested_at
+        log.info("%s: available in %.2f s", harness, elapsed)
+        return True
 
     def _unloaded_unused(self, harness: Harness, error: ServableError | None) -> None:
         self._end(harness, error or _cancelled())
@@ -162,6 +178,8 @@ class Lifecycle:
             return
         pause = max(self._retries.pause_seconds, 0.0)
         harness.retry_at = self._clock.monotonic() + pause
+        if harness.state is HarnessState.LOADING:
+            self._bus.publish(harness.id, VersionState.LOADING, error)
         log.warning(
             "%s: attempt %d of %d failed, the next follows in %g s: %s",
             harness,
@@ -170,6 +188,19 @@ class Lifecycle:
             pause,
             error.status_text,
         )
+
+    def _quiesce(self, harness: Harness) -> bool:
+        """Have requests find a version no more, unless others are not ready to drop it."""
+        change = Change.of(Verb.DROP, harness.id)
+        if not self._agreement.may(change):
+            return False
+        harness.move(HarnessState.QUIESCING)
+        log.info("%s: unloading", harness)
+        self._bus.publish(harness.id, VersionState.UNLOADING)
+        self._serving.remove(harness.ready)
+        harness.ready.close()
+        self._agreement.made(change)
+        return True
 
     def _drain(self, harness: Harness) -> bool:
         if not harness.ready.drained:

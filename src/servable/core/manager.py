@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from servable.contracts import Loader, ServableData, ServableHandle, ServableId, VersionStatus
+from servable.core.agreement import Agreement, Alone
 from servable.core.clock import Clock, SystemClock
 from servable.core.events import Event, EventBus, StateMonitor
 from servable.core.handle import ServingMap
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 _LISTED = 10  # names or versions that a hint shows at most
 _FORGETTABLE = ENDED | {HarnessState.NEW}
+_AT_REST = ENDED | {HarnessState.READY}
+_TRIED = frozenset({VersionState.LOADING, VersionState.END})
 _SETTLED = frozenset({VersionState.AVAILABLE, VersionState.END})
 
 
@@ -54,6 +57,7 @@ class Manager:
         memory_limit_bytes: what the loaders' estimates may add up to; None for no
             limit, then no estimate is asked for.
         bus: gets every change of state.
+        agreement: says when what requests find may change; by default at once.
     """
 
     def __init__(
@@ -69,8 +73,11 @@ class Manager:
         memory_limit_bytes: int | None = None,
         clock: Clock | None = None,
         bus: EventBus | None = None,
+        agreement: Agreement | None = None,
     ) -> None:
         self._policy = policy
+        self._agreement = agreement or Alone()
+        self._agreement.connect(self._wake_up)
         self._tick_seconds = tick_seconds
         self._clock = clock or SystemClock()
         self._bus = bus or EventBus(self._clock)
@@ -88,11 +95,14 @@ class Manager:
             unloads=Lane("unload", unload_threads, self._post),
             memory=MemoryBudget(memory_limit_bytes),
             retries=Retries(max_load_retries, load_retry_seconds, frozenset(final_codes)),
+            agreement=self._agreement,
         )
         # Owned by whoever holds _ticking: the manager's thread, or `stop` after it.
         self._ticking = threading.Lock()
         self._harnesses: dict[str, dict[int, Harness]] = {}
         self._postponed: dict[str, Sequence[ServableData[Loader]]] = {}
+        # Names about which something has changed since the policy had nothing to do there.
+        self._unsettled: set[str] = set()
         # Shared.
         self._inbox: deque[Callable[[], None]] = deque()
         self._wake = threading.Event()
@@ -112,6 +122,8 @@ class Manager:
         Raises:
             NotFound: no such version is ready.
         """
+        if version is None:
+            self._agreement.wait(name)
         while True:
             versions = self._serving.models.get(name)
             ready = versions.get(version) if versions else None
@@ -124,6 +136,7 @@ class Manager:
 
     def labels(self, name: str) -> Mapping[str, int]:
         """What each label of a model means at this moment. Takes no lock."""
+        self._agreement.wait(name)
         return self._labels.given(name)
 
     def status(self, name: str, version: int | None = None) -> Sequence[VersionStatus]:
@@ -197,6 +210,25 @@ class Manager:
         outcomes = [self._outcome(name) for name in names]
         return [event for event in outcomes if event and event.state is VersionState.END]
 
+    def unfit(self, name: str) -> VersionStatus | None:
+        """The highest version that is known to be unfit, if no version of the name is wanted.
+
+        See `note_incomplete`.
+        """
+        if self._aspired.get(name):
+            return None
+        for event in self._monitor.versions(name):
+            if event.state is VersionState.START and event.error is not None:
+                return event
+        return None
+
+    def failure(self, id: ServableId) -> ServableError | None:
+        """Why a version that is wanted could not be loaded, at the last attempt or for good."""
+        if id.version not in self._aspired.get(id.name, ()):
+            return None
+        event = self._monitor.version(id)
+        return event.error if event is not None and event.state in _TRIED else None
+
     def start(self) -> None:
         """Begin to load and unload in a thread of the manager's own.
 
@@ -268,6 +300,9 @@ class Manager:
         self._inbox.append(message)
         self._wake.set()
 
+    def _wake_up(self) -> None:
+        self._wake.set()
+
     def _read_inbox(self) -> bool:
         done = bool(self._inbox)
         while self._inbox:
@@ -276,7 +311,9 @@ class Manager:
 
     def _forget_the_past(self) -> bool:
         done = False
-        for harness in list(self._all()):
+        self._unsettled.update(id.name for id in self._lifecycle.moving)
+        unsettled = [h for name in self._unsettled for h in self._harnesses[name].values()]
+        for harness in unsettled:
             if harness.aspired or harness.state not in _FORGETTABLE:
                 continue
             if harness.state is HarnessState.NEW:
@@ -303,6 +340,7 @@ class Manager:
         if any(v in managed and not managed[v].aspired for v in wanted):
             return False
         del self._postponed[name]
+        self._unsettled.add(name)
         for version, harness in managed.items():
             harness.aspired = version in wanted
         for version, data in wanted.items():
@@ -336,11 +374,13 @@ class Manager:
     def _act(self) -> bool:
         """Carry out one action over all models; an unload, if any model wants one."""
         actions = []
-        for name in sorted(self._harnesses):
+        for name in sorted(self._unsettled):
             versions = sorted(self._harnesses[name].items())
             action = self._policy([harness.snapshot for _, harness in versions])
             if action is not None:
                 actions.append(action)
+            elif all(_is_at_rest(harness) for _, harness in versions):
+                self._unsettled.discard(name)
         if not actions:
             return False
         action = min(actions, key=lambda action: action.verb is not Verb.UNLOAD)
@@ -381,3 +421,8 @@ class Manager:
         else:
             hint = "No model is ready here yet."
         return NotFound(f"Servable not found for request: {wanted}", hint=hint)
+
+
+def _is_at_rest(harness: Harness) -> bool:
+    """Whether nothing happens to a version until a new list comes."""
+    return harness.aspired and harness.state in _AT_REST

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from time import perf_counter
+from typing import Any, TypeAlias
 
 from servable.graph.effects import has_effect
 from servable.graph.ir import Function, Value
+from servable.metrics.requests import CURRENT
 from servable.ops.registry import Kernel
 from servable.tensors import Array
+
+HOST = "host"
+"""The backend of units that are not timed apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ def _code(steps: Sequence[Step]) -> Code:
     return tuple(
         (
             step.unit.label,
-            step.unit.kernel,
+            step.unit.kernel if step.unit.backend == HOST else _timed(step.unit.kernel),
             step.inputs,
             # What nobody reads is not stored.
             () if step.unit.single else step.outputs,
@@ -157,3 +162,22 @@ def _code(steps: Sequence[Step]) -> Code:
         )
         for step in steps
     )
+
+
+def _timed(kernel: Kernel) -> Kernel:
+    """An island's kernel that tells the request at hand how long it took.
+
+    Loops and fallbacks may run islands within one; their time is part of its own.
+    """
+
+    def island(*arrays: Array) -> Any:
+        seen = CURRENT.observation
+        if seen is None:
+            return kernel(*arrays)
+        before, began = seen.island_seconds, perf_counter()
+        try:
+            return kernel(*arrays)
+        finally:
+            seen.island_seconds = before + perf_counter() - began
+
+    return island

@@ -77,6 +77,24 @@ _SUMMARIES = frozenset(
 # TensorFlow flags it because the answer depends on the device. There is one kind here.
 _BY_DEVICE = frozenset({"DeviceIndex", "StatelessRandomGetAlg"})
 
+# Of the ops that must stay in order with writes, these write nothing.
+_LOOKS = frozenset(
+    {
+        "Assert",
+        "LookupTableExport",
+        "LookupTableExportV2",
+        "LookupTableFind",
+        "LookupTableFindV2",
+        "LookupTableSize",
+        "LookupTableSizeV2",
+        "ReadVariableOp",
+        "ResourceGather",
+        "ResourceGatherNd",
+        "VarIsInitializedOp",
+        "VariableShape",
+    }
+)
+
 
 @functools.cache
 def has_effect(op: str) -> bool:
@@ -92,6 +110,11 @@ def has_effect(op: str) -> bool:
     # TensorFlow does not flag what changes a variable through a reference, such as a
     # step of training.
     return stateful(op) or (op not in _REF_READS and takes_reference(op))
+
+
+def leaves_trace(op: str) -> bool:
+    """Whether a later run can tell that a node of this op has been run."""
+    return has_effect(op) and op not in _LOOKS
 
 
 def is_pure(node: Node) -> bool:

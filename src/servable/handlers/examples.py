@@ -197,23 +197,28 @@ def _explanation(method: Method[object], signatures: Mapping[str, Signature], na
         f"Such signatures of this model: {', '.join(suitable) or 'none'}."
     )
     if name in signatures:
-        features = "; ".join(f"{key}: {spec}" for key, spec in signatures[name].features.items())
-        read = f" Features of an example: {features}." if features else ""
-        return f"{text} {hints.expected(name, signatures[name])}{read}"
+        return f"{text} {hints.expected(name, signatures[name])}"
     return text + hints.closest(name, suitable or signatures)
 
 
 def suitable_signatures(
     method: Method[object], signatures: Mapping[str, Signature]
 ) -> Sequence[str]:
-    """Return the names of those with the structure and the input dtype that `method` needs."""
+    """Return the names of those with the structure and the input dtype that `method` needs.
+
+    And with outputs of the right shapes, where there is a sample to tell.
+    """
     return [name for name, signature in signatures.items() if _suits(method, signature)]
 
 
 def _suits(method: Method[object], signature: Signature) -> bool:
     try:
-        checked_fetches(method, signature, check_method_name=False)
+        fetches = checked_fetches(method, signature, check_method_name=False)
         check_fed([(signature.inputs[INPUT], vector([b""]))])
+        sample = signature.sample() if signature.sample else None
+        if sample is not None:
+            computed = {alias: sample.outputs[alias] for alias in fetches}
+            method.result(signature, computed, len(sample.inputs[INPUT]))
     except InvalidArgument:
         return False
     return True

@@ -81,10 +81,12 @@ def expected(name: str, signature: Signature) -> str:
     """Say what a signature takes and returns."""
     inputs = "; ".join(f"{alias}: {_described(spec)}" for alias, spec in signature.inputs.items())
     optional = ", ".join(signature.defaults)
+    features = "; ".join(f"{key}: {spec}" for key, spec in signature.features.items())
     return (
         f'Signature "{name}" takes {inputs or "no inputs"}'
         + (f" (may be left out: {optional})" if optional else "")
         + f" and returns {', '.join(signature.outputs) or 'nothing'}."
+        + (f" It reads serialized tf.Examples with the features {features}." if features else "")
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from servable.config.models import ModelConfig
 from servable.contracts import ModelProvider
 from servable.errors import InvalidArgument, Unimplemented
+
+MOST_METRICS = 100
+"""More names than there are metrics only cost time."""
 
 
 @runtime_checkable
@@ -36,13 +39,25 @@ class ReloadCall:
     metrics: Sequence[str] = ()
 
 
-def reload(models: ModelProvider, call: ReloadCall) -> Mapping[str, int]:
-    """Carry a reload out; return how much each metric has grown by it.
+def no_metrics(_name: str) -> int:
+    """The value of every metric where nothing is counted."""
+    return 0
+
+
+def reload(
+    models: ModelProvider, call: ReloadCall, value_of: Callable[[str], int] = no_metrics
+) -> Mapping[str, int]:
+    """Carry a reload out; return how much each metric that was asked for has grown meanwhile.
 
     Blocks until the models that are new have been loaded.
 
+    Args:
+        models: what is served.
+        call: the request.
+        value_of: returns the value of a metric, 0 for one that is not known.
+
     Raises:
-        InvalidArgument: the request brings no list.
+        InvalidArgument: the request brings no list, or asks for too many metrics.
         Unimplemented: these models can not be replaced.
         ServableError: see `Reloadable.reload`.
     """
@@ -54,6 +69,16 @@ def reload(models: ModelProvider, call: ReloadCall) -> Mapping[str, int]:
         )
     if not isinstance(models, Reloadable):
         raise Unimplemented("The models of this server can not be replaced.")
+    before = {name: value_of(name) for name in _distinct(call.metrics)}
     models.reload(call.configs)
-    # Of metrics that it does not know, the peer says that they have not grown either.
-    return dict.fromkeys(call.metrics, 0)
+    return {name: value_of(name) - value for name, value in before.items()}
+
+
+def _distinct(names: Sequence[str]) -> Collection[str]:
+    distinct = dict.fromkeys(names)
+    if len(distinct) > MOST_METRICS:
+        raise InvalidArgument(
+            f"metric_names has {len(distinct)} names",
+            hint=f"Ask for at most {MOST_METRICS} at once.",
+        )
+    return distinct

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -49,6 +49,14 @@ class Histogram:
         total = float(samples.sum())
         with self._lock:
             self._counts += counted
+            self._sum += total
+
+    def add_counted(self, cumulative: Sequence[int], total: float) -> None:
+        """Add what another histogram of the same bounds returned from `read`."""
+        counts = np.array(cumulative, np.int64)
+        counts[1:] -= counts[:-1].copy()
+        with self._lock:
+            self._counts += counts
             self._sum += total
 
     def read(self) -> tuple[list[int], float]:

@@ -42,6 +42,8 @@ class MeteredModels:
         # method, so it must be here only if it is there.
         if hasattr(models, "reload"):
             self.reload = models.reload
+        if hasattr(models, "traffic"):
+            self.traffic = models.traffic
         if isinstance(models, ModelRepository):
             self.load_model = models.load_model
             self.unload_model = models.unload_model
@@ -56,8 +58,8 @@ class MeteredModels:
             return self._models.acquire(name, version)
         seen.model = name
         handle = self._models.acquire(name, version)
-        seen.version = str(handle.id.version)
-        return _Handle(handle, seen)
+        seen.version = handle.id.version
+        return _Metered(handle, seen)
 
     def labels(self, name: str) -> Mapping[str, int]:
         """Label -> version, at this moment."""
@@ -75,15 +77,18 @@ class MeteredModels:
         return self._models.names()
 
 
-class _Handle:
-    __slots__ = ("_handle", "id", "servable")
+class _Metered:
+    """A handle and its servable at once: one object less to make for each request."""
+
+    __slots__ = ("_handle", "_seen", "_servable", "id")
 
     def __init__(self, handle: ServableHandle, seen: Observation) -> None:
         self._handle = handle
+        self._seen = seen
+        self._servable = handle.servable
         self.id: ServableId = handle.id
-        self.servable: Servable = _Metered(handle.servable, seen)
 
-    def __enter__(self) -> _Handle:
+    def __enter__(self) -> _Metered:
         self._handle.__enter__()
         return self
 
@@ -95,13 +100,9 @@ class _Handle:
     ) -> None:
         self._handle.__exit__(kind, error, trace)
 
-
-class _Metered:
-    __slots__ = ("_seen", "_servable")
-
-    def __init__(self, servable: Servable, seen: Observation) -> None:
-        self._servable = servable
-        self._seen = seen
+    @property
+    def servable(self) -> Servable:
+        return self
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
@@ -117,5 +118,7 @@ class _Metered:
         outputs = self._servable.run(signature, inputs, fetches)
         ended = seen.run_ended = perf_counter()
         seen.run_began = seen.run_began or began
-        seen.run_seconds += ended - began
+        waited = 0.0 if seen.batch is None else seen.batch.waited
+        seen.waited += waited
+        seen.run_seconds += ended - began - waited
         return outputs

@@ -9,7 +9,11 @@ import numpy as np
 from servable.errors import Code
 from servable.metrics import table
 from servable.metrics.families import AnyFamily, histograms, numbers
-from servable.metrics.requests import MAX_SERIES, OTHER
+
+MAX_SERIES = 1000
+"""Version folders that have names of their own on the page; further ones are under OTHER."""
+
+OTHER = "(other)"
 
 
 class Records:

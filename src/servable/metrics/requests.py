@@ -16,22 +16,22 @@ from time import perf_counter
 
 import numpy as np
 
+from servable.contracts import ModelProvider
 from servable.errors import Code
 from servable.metrics import table
+from servable.metrics.batches import BatchNote
 from servable.metrics.families import AnyFamily, Histogram, Number, histograms, numbers
 from servable.metrics.trace import Span, Tracing
 
-MAX_SERIES = 1000
-"""Names come from strangers: beyond this many combinations they are counted under OTHER."""
+UNKNOWN = "(unknown)"
+"""How models are called that there never were: strangers would fill the memory with their names."""
 
-OTHER = "(other)"
-
-PHASES = ("queue", "decode", "run", "encode")
+PHASES = ("queue", "decode", "host", "island", "encode")
 _PENDING = 512  # requests whose numbers wait to be sorted into buckets
 
-_FIELDS = 3 + len(PHASES)  # of a record
+_FIELDS = 10  # of a record
 
-_Labels = tuple[str, str, str, str, int]
+_Labels = tuple[str, int | None, str, str, int]
 """Model, version, api, transport, status code. As a plain int, that is quick to look up."""
 
 PEER_APIS = {"predict": "Predict", "classify": "Classify", "regress": "Regress"}
@@ -46,22 +46,32 @@ class Observation:
         bytes_in: the length of the message or body.
         wanted: tells whether the client still waits for an answer.
         model: the name in the request; "" until it is known.
-        version: the version that was found; "" until it is.
+        version: the version that was found; None until it is.
         queued: seconds that the request waited for a thread.
         started: when a thread took it up, by `perf_counter`.
         run_began, run_ended: the first run of a model, and the last; 0.0 if there was none.
-        run_seconds: all runs together.
+        run_seconds: all runs together, without waiting for others to be computed with.
+        waited: seconds of that waiting.
+        island_seconds: what compiled parts of the model took of that.
         examples: of a request that computes several things of them.
+        batch: which batch it was computed in, if it waited for one.
         answered: wants the message and the answer to it, once the answer is good.
+        done: is called once the answer is made and good; never raises.
+        header: returns the first header, or metadata, of that name; "" if there is none.
     """
 
     # Of the class: most are set once on the way of a request, or never.
     answered: Callable[[bytes, bytes], None] | None = None
-    version = ""
+    done: Callable[[], None] | None = None
+    header: Callable[[str], str] | None = None
+    version: int | None = None
     examples = 0
     run_began = 0.0
     run_ended = 0.0
     run_seconds = 0.0
+    island_seconds = 0.0
+    waited = 0.0
+    batch: BatchNote | None = None
 
     def __init__(
         self,
@@ -99,14 +109,15 @@ CURRENT = Current()
 @dataclass(frozen=True, slots=True)
 class _Key:
     model: str
-    version: str
+    version: int | None
     api: str
     transport: str
     code: Code
 
     @property
     def labels(self) -> tuple[str, str, str, str]:
-        return self.model, self.version, self.api, self.transport
+        version = "" if self.version is None else str(self.version)
+        return self.model, version, self.api, self.transport
 
 
 class Requests:
@@ -119,6 +130,7 @@ class Requests:
     def __init__(self) -> None:
         self.tracing = Tracing()
         self._lock = threading.Lock()
+        self._providers: tuple[ModelProvider, ...] = ()
         self._series: dict[_Labels, _Series] = {}
         self.peer_count = numbers(table.REQUEST_COUNT)
         self.peer_latency = histograms(table.REQUEST_LATENCY)
@@ -130,6 +142,17 @@ class Requests:
         self.phases = histograms(table.PHASE_SECONDS)
         self.bytes_in = numbers(table.REQUEST_BYTES)
         self.bytes_out = numbers(table.RESPONSE_BYTES)
+        self.batch_rows = histograms(table.BATCH_ROWS)
+        self.batch_padding = numbers(table.BATCH_PADDING)
+
+    def know(self, models: ModelProvider) -> None:
+        """Count models that these ever managed under their names, and all others as UNKNOWN.
+
+        Until this is called, every name is taken as it is.
+        """
+        with self._lock:
+            if models not in self._providers:
+                self._providers = (*self._providers, models)
 
     def record(self, seen: Observation, code: Code, bytes_out: int) -> None:
         """Count a request that was just answered."""
@@ -142,13 +165,15 @@ class Requests:
                 seconds,
                 seen.bytes_in,
                 bytes_out,
-                seen.queued,
+                seen.queued + seen.waited,
                 seen.run_began - seen.started,
                 seen.run_seconds,
+                seen.island_seconds,
                 now - seen.run_ended,
+                *((0, 0) if seen.batch is None else (seen.batch.rows, seen.batch.padding)),
             )
         else:
-            record = (seconds, seen.bytes_in, bytes_out, -1, -1, -1, -1)
+            record = (seconds, seen.bytes_in, bytes_out, -1, -1, -1, -1, -1, 0, 0)
         pending = series.pending
         pending.append(record)
         if len(pending) >= _PENDING:
@@ -158,11 +183,24 @@ class Requests:
             self.peer_example_counts.at(seen.model).add(np.array([float(seen.examples)]))
         if self.tracing.active:
             self.tracing.add(_span(seen, code, now))
+        if seen.done is not None and code is Code.OK:
+            seen.done()
 
     def families(self) -> Sequence[AnyFamily]:
         """Return our own families, up to date."""
         self._settle()
-        return self.total, self.seconds, self.phases, self.bytes_in, self.bytes_out
+        return self._families()
+
+    def _families(self) -> Sequence[AnyFamily]:
+        return (
+            self.total,
+            self.seconds,
+            self.phases,
+            self.bytes_in,
+            self.bytes_out,
+            self.batch_rows,
+            self.batch_padding,
+        )
 
     def peer_families(self) -> Sequence[AnyFamily]:
         """Return the peer's families, up to date."""
@@ -175,23 +213,27 @@ class Requests:
             self.peer_runtime,
         )
 
-    def forget(self, model: str, version: str) -> None:
+    def forget(self, model: str, version: int) -> None:
         """Drop our own members of a version that is gone; the peer's have no versions."""
         with self._lock:
             gone = [key for key in self._series if key[:2] == (model, version)]
             series = [self._series.pop(key) for key in gone]
         for one in series:
             one.settle()
-        for family in (self.total, self.seconds, self.phases, self.bytes_in, self.bytes_out):
-            family.forget(model, version)
+        for family in self._families():
+            family.forget(model, str(version))
 
     def _begin(self, key: _Labels) -> _Series:
+        if key[0] and not self._knows(key[0]):
+            key = (UNKNOWN, None, *key[2:])
         with self._lock:
-            if len(self._series) >= MAX_SERIES and key not in self._series:
-                key = (OTHER, "", *key[2:])
             if key not in self._series:
                 self._series[key] = _Series(_Key(*key[:4], Code(key[4])), self)
             return self._series[key]
+
+    def _knows(self, model: str) -> bool:
+        providers = self._providers
+        return not providers or any(models.status(model) for models in providers)
 
     def _settle(self) -> None:
         with self._lock:
@@ -206,7 +248,7 @@ def _span(seen: Observation, code: Code, ended: float) -> Span:
         seen.api,
         seen.transport,
         seen.model,
-        seen.version,
+        "" if seen.version is None else str(seen.version),
         code,
         seen.queued,
         seen.started,
@@ -221,7 +263,8 @@ class _Series:
 
     Attributes:
         pending: a record for each that is in no bucket yet: seconds, bytes in, bytes
-            out, and the phases or -1. Any thread may append to it.
+            out, and waiting, decoding, run, the islands' share of it, and encoding, or -1;
+            the rows of its batch and those added, or 0. Any thread may append to it.
     """
 
     def __init__(self, key: _Key, families: Requests) -> None:
@@ -229,8 +272,10 @@ class _Series:
         self.pending: deque[tuple[float, ...]] = deque()
         self._total = families.total.at(*key.labels, key.code.name)
         self._seconds = families.seconds.at(*key.labels)
-        # Most names that strangers make up never come as far as to a phase.
-        self._phases = [partial(families.phases.at, *key.labels, phase) for phase in PHASES]
+        # Most kinds of request never come as far as to a phase, and many models have no island.
+        self._phases = {phase: partial(families.phases.at, *key.labels, phase) for phase in PHASES}
+        self._rows = partial(families.batch_rows.at, *key.labels[:2])
+        self._padding = partial(families.batch_padding.at, *key.labels[:2])
         self._bytes_in = families.bytes_in.at(*key.labels)
         self._bytes_out = families.bytes_out.at(*key.labels)
         self._peer = _Peer(key, families)
@@ -245,15 +290,19 @@ class _Series:
         flat = np.fromiter(chain.from_iterable(records), np.float64, len(records) * _FIELDS)
         columns = flat.reshape(-1, _FIELDS).T
         seconds, bytes_in, bytes_out = columns[:3]
-        ran = columns[3:, columns[3] >= 0]
+        queue, decode, run, island, encode, rows, padding = columns[3:, columns[3] >= 0]
         self._total.add(len(seconds))
         self._seconds.add(seconds)
         self._bytes_in.add(bytes_in.sum())
         self._bytes_out.add(bytes_out.sum())
-        if ran.shape[1]:
-            for phase, samples in zip(self._phases, ran, strict=True):
-                phase().add(samples)
-        self._peer.add(seconds, ran[PHASES.index("run")])
+        phases = (queue, decode, run - island, island[island > 0], encode)
+        for phase, samples in zip(PHASES, phases, strict=True):
+            if len(samples):
+                self._phases[phase]().add(samples)
+        if rows.any():
+            self._rows().add(rows[rows > 0])
+            self._padding().add(padding.sum())
+        self._peer.add(seconds, run)
 
 
 class _Peer:

@@ -49,7 +49,8 @@ _REQUEST = ("model", "version", "api", "transport")
 REQUEST_COUNT = Metric(
     ":tensorflow:serving:request_count",
     Kind.COUNTER,
-    "Requests, by the name of their status. Over gRPC only Predict, Classify and Regress.",
+    "Requests, by the name of their status. Over gRPC only Predict, Classify and Regress. Names "
+    "of models that there never were are counted as (unknown).",
     ("model_name", "status"),
 )
 REQUEST_LATENCY = Metric(
@@ -116,7 +117,8 @@ PEER = (
 REQUESTS = Metric(
     "servable_requests_total",
     Kind.COUNTER,
-    "Requests that were answered, by status code.",
+    "Requests that were answered, by status code. Names of models that there never were are "
+    "counted as (unknown).",
     (*_REQUEST, "code"),
 )
 REQUEST_SECONDS = Metric(
@@ -129,8 +131,9 @@ REQUEST_SECONDS = Metric(
 PHASE_SECONDS = Metric(
     "servable_request_phase_seconds",
     Kind.HISTOGRAM,
-    "Parts of that: queue (waiting for a thread), decode (reading and checking), run (the "
-    "model), encode (writing the answer). Only requests that came as far as the model.",
+    "Parts of that: queue (waiting for a thread, or for others to be computed with), decode "
+    "(reading and checking), island (parts of the graph that were compiled as a whole), host (the "
+    "rest of the model), encode (writing the answer). Only requests that came as far as the model.",
     (*_REQUEST, "phase"),
     SECONDS,
 )
@@ -145,6 +148,19 @@ RESPONSE_BYTES = Metric(
     Kind.COUNTER,
     "Bytes of answers, without headers, before compression.",
     _REQUEST,
+)
+BATCH_ROWS = Metric(
+    "servable_batch_rows",
+    Kind.HISTOGRAM,
+    "Rows that were computed at once, for each request that waited to be computed with others.",
+    ("model", "version"),
+    _growing(1, 2, 11),
+)
+BATCH_PADDING = Metric(
+    "servable_batch_padding_rows_total",
+    Kind.COUNTER,
+    "Rows that were added to make up batches of allowed sizes, for each of their requests.",
+    ("model", "version"),
 )
 IN_FLIGHT = Metric(
     "servable_requests_in_flight",
@@ -190,12 +206,59 @@ SWAPS = Metric(
     "Times that another version became the one that requests without a version get.",
     ("model",),
 )
+_COPIES = ("model", "shadow", "version")
+
+TRAFFIC_REQUESTS = Metric(
+    "servable_traffic_requests_total",
+    Kind.COUNTER,
+    "Requests that named no version of a model with traffic rules, by the version they got.",
+    ("model", "version"),
+)
+SHADOW_REQUESTS = Metric(
+    "servable_shadow_requests_total",
+    Kind.COUNTER,
+    "Copies of requests for a shadow, the version that runs them, by the version that answered "
+    "and by what became of them: compared, failed, dropped or unavailable.",
+    (*_COPIES, "outcome"),
+)
+SHADOW_ROWS = Metric(
+    "servable_shadow_rows_total",
+    Kind.COUNTER,
+    "Rows of the outputs that were compared: those that agree within the tolerance, and those "
+    "that differ.",
+    (*_COPIES, "outcome"),
+)
+SHADOW_SECONDS = Metric(
+    "servable_shadow_seconds",
+    Kind.HISTOGRAM,
+    "How long the same request took the version that answered (role answer) and the shadow.",
+    (*_COPIES, "role"),
+    SECONDS,
+)
+SHADOW_DIFFERENCE = Metric(
+    "servable_shadow_difference",
+    Kind.HISTOGRAM,
+    "The largest difference of two numbers in the outputs of each request that was compared.",
+    _COPIES,
+    tuple(float(f"1e{e}") for e in range(-8, 3)),
+)
 CPU_SECONDS = Metric("process_cpu_seconds_total", Kind.COUNTER, "CPU time of the process.")
 MEMORY = Metric(
     "process_resident_memory_bytes", Kind.GAUGE, "Memory of the process; on Linux only."
 )
 START_TIME = Metric(
     "process_start_time_seconds", Kind.GAUGE, "When the server started, in seconds since 1970."
+)
+WORKERS = Metric(
+    "servable_workers",
+    Kind.GAUGE,
+    "Processes whose numbers are on this page: fewer than there are if some did not answer.",
+)
+WORKER_REQUESTS = Metric(
+    "servable_worker_requests_total",
+    Kind.COUNTER,
+    "Requests that each worker has answered, with --workers.",
+    ("worker",),
 )
 
 OWN: Sequence[Metric] = (
@@ -204,6 +267,8 @@ OWN: Sequence[Metric] = (
     PHASE_SECONDS,
     REQUEST_BYTES,
     RESPONSE_BYTES,
+    BATCH_ROWS,
+    BATCH_PADDING,
     IN_FLIGHT,
     SHED,
     BROKEN,
@@ -211,8 +276,15 @@ OWN: Sequence[Metric] = (
     LOAD_SECONDS,
     AVAILABLE,
     SWAPS,
+    TRAFFIC_REQUESTS,
+    SHADOW_REQUESTS,
+    SHADOW_ROWS,
+    SHADOW_SECONDS,
+    SHADOW_DIFFERENCE,
     CPU_SECONDS,
     MEMORY,
     START_TIME,
+    WORKERS,
+    WORKER_REQUESTS,
 )
 """Our own, in the order shown. Seconds and bytes, as Prometheus advises."""

@@ -1,11 +1,13 @@
 """Metrics as Prometheus reads them: its text format 0.0.4, and the peer's dialect of it.
 
-The peer writes no HELP lines, always writes braces, leaves newlines in label values as
-they are, and shows six digits of bounds and sums (behaviour reference, section 6.5).
+The peer writes no HELP lines, always writes braces, and shows six digits of bounds and sums
+(behaviour reference, section 6.5). It leaves control characters in label values as they are, and
+with a newline among them nobody can read its page; here both pages escape them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -20,17 +22,18 @@ class Dialect:
         helps: write HELP lines.
         braces: write braces around no labels too.
         digits: of bounds and sums.
-        newline: what a newline in a label value becomes.
     """
 
     helps: bool
     braces: bool
     digits: int
-    newline: str
 
 
-PROMETHEUS = Dialect(helps=True, braces=False, digits=12, newline="\\n")
-PEER = Dialect(helps=False, braces=True, digits=6, newline="\n")
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters, and what some readers take for the end of a line."""
+
+PROMETHEUS = Dialect(helps=True, braces=False, digits=12)
+PEER = Dialect(helps=False, braces=True, digits=6)
 
 
 def page(families: Iterable[AnyFamily], dialect: Dialect = PROMETHEUS) -> str:
@@ -49,7 +52,7 @@ def _samples(family: AnyFamily, dialect: Dialect) -> Iterator[str]:
     name = family.metric.name
     for values, member in family.members():
         labels = [
-            f'{label}="{_escaped(value, dialect)}"'
+            f'{label}="{_escaped(value)}"'
             for label, value in zip(family.metric.labels, values, strict=True)
         ]
         if isinstance(member, Number):
@@ -78,7 +81,13 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def _escaped(value: str, dialect: Dialect) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", dialect.newline)
+def _escaped(value: str) -> str:
     # A name that was no UTF-8 came as surrogates, which the page can not carry.
-    return escaped.encode("utf-8", "replace").decode()
+    plain = value.encode("utf-8", "replace").decode()
+    return _UNSEEN.sub(_visible, plain.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def _visible(match: re.Match[str]) -> str:
+    r"""A newline as the format escapes it, others as `\x00` with the backslash escaped."""
+    character = match[0]
+    return "\\n" if character == "\n" else f"\\\\x{ord(character):02x}"

@@ -22,7 +22,7 @@ class Versions:
         gone: called with a version's name and number when it has ended.
     """
 
-    def __init__(self, gone: Callable[[str, str], None]) -> None:
+    def __init__(self, gone: Callable[[str, int], None]) -> None:
         self._gone = gone
         self._lock = threading.Lock()
         self._loading: dict[ServableId, float] = {}
@@ -56,7 +56,7 @@ class Versions:
                 case VersionState.START:
                     pass
         if event.state is VersionState.END:
-            self._gone(id.name, str(id.version))
+            self._gone(id.name, id.version)
 
     def _count(self, event: Event, outcome: str) -> None:
         name = event.id.name

@@ -108,8 +108,42 @@ class FileSystemStoragePathSourceConfig(_message.Message):
     servable_versions_always_present: bool
     def __init__(self, file_system_poll_wait_seconds: _Optional[int] = ..., fail_if_zero_versions_at_startup: _Optional[bool] = ..., servables: _Optional[_Iterable[_Union[FileSystemStoragePathSourceConfig.ServableToMonitor, _Mapping]]] = ..., servable_versions_always_present: _Optional[bool] = ...) -> None: ...
 
+class TrafficConfig(_message.Message):
+    __slots__ = ("split", "sticky_header", "shadow")
+    class Share(_message.Message):
+        __slots__ = ("version", "label", "weight")
+        VERSION_FIELD_NUMBER: _ClassVar[int]
+        LABEL_FIELD_NUMBER: _ClassVar[int]
+        WEIGHT_FIELD_NUMBER: _ClassVar[int]
+        version: int
+        label: str
+        weight: int
+        def __init__(self, version: _Optional[int] = ..., label: _Optional[str] = ..., weight: _Optional[int] = ...) -> None: ...
+    class Shadow(_message.Message):
+        __slots__ = ("version", "label", "percent", "tolerance", "max_queue", "max_shadow_bytes")
+        VERSION_FIELD_NUMBER: _ClassVar[int]
+        LABEL_FIELD_NUMBER: _ClassVar[int]
+        PERCENT_FIELD_NUMBER: _ClassVar[int]
+        TOLERANCE_FIELD_NUMBER: _ClassVar[int]
+        MAX_QUEUE_FIELD_NUMBER: _ClassVar[int]
+        MAX_SHADOW_BYTES_FIELD_NUMBER: _ClassVar[int]
+        version: int
+        label: str
+        percent: float
+        tolerance: float
+        max_queue: int
+        max_shadow_bytes: int
+        def __init__(self, version: _Optional[int] = ..., label: _Optional[str] = ..., percent: _Optional[float] = ..., tolerance: _Optional[float] = ..., max_queue: _Optional[int] = ..., max_shadow_bytes: _Optional[int] = ...) -> None: ...
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    STICKY_HEADER_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    split: _containers.RepeatedCompositeFieldContainer[TrafficConfig.Share]
+    sticky_header: str
+    shadow: TrafficConfig.Shadow
+    def __init__(self, split: _Optional[_Iterable[_Union[TrafficConfig.Share, _Mapping]]] = ..., sticky_header: _Optional[str] = ..., shadow: _Optional[_Union[TrafficConfig.Shadow, _Mapping]] = ...) -> None: ...
+
 class ModelConfig(_message.Message):
-    __slots__ = ("name", "base_path", "model_type", "model_platform", "logging_config", "model_version_policy", "version_labels")
+    __slots__ = ("name", "base_path", "model_type", "model_platform", "logging_config", "model_version_policy", "version_labels", "traffic")
     class VersionLabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -124,6 +158,7 @@ class ModelConfig(_message.Message):
     LOGGING_CONFIG_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_POLICY_FIELD_NUMBER: _ClassVar[int]
     VERSION_LABELS_FIELD_NUMBER: _ClassVar[int]
+    TRAFFIC_FIELD_NUMBER: _ClassVar[int]
     name: str
     base_path: str
     model_type: ModelType
@@ -131,7 +166,8 @@ class ModelConfig(_message.Message):
     logging_config: LoggingConfig
     model_version_policy: FileSystemStoragePathSourceConfig.ServableVersionPolicy
     version_labels: _containers.ScalarMap[str, int]
-    def __init__(self, name: _Optional[str] = ..., base_path: _Optional[str] = ..., model_type: _Optional[_Union[ModelType, str]] = ..., model_platform: _Optional[str] = ..., logging_config: _Optional[_Union[LoggingConfig, _Mapping]] = ..., model_version_policy: _Optional[_Union[FileSystemStoragePathSourceConfig.ServableVersionPolicy, _Mapping]] = ..., version_labels: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    traffic: TrafficConfig
+    def __init__(self, name: _Optional[str] = ..., base_path: _Optional[str] = ..., model_type: _Optional[_Union[ModelType, str]] = ..., model_platform: _Optional[str] = ..., logging_config: _Optional[_Union[LoggingConfig, _Mapping]] = ..., model_version_policy: _Optional[_Union[FileSystemStoragePathSourceConfig.ServableVersionPolicy, _Mapping]] = ..., version_labels: _Optional[_Mapping[str, int]] = ..., traffic: _Optional[_Union[TrafficConfig, _Mapping]] = ...) -> None: ...
 
 class ModelConfigList(_message.Message):
     __slots__ = ("config",)

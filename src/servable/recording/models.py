@@ -55,6 +55,8 @@ class LoggedModels:
         # They are found by looking for the methods, so they must be here only if they are there.
         if hasattr(models, "reload"):
             self.reload = models.reload
+        if hasattr(models, "traffic"):
+            self.traffic = models.traffic
         if isinstance(models, ModelRepository):
             self.load_model = models.load_model
             self.unload_model = models.unload_model

@@ -89,8 +89,9 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a folder to fill that gets its name when the block ends without an error.
 
     With `replace`, what was there before is renamed out of the way first and removed
-    afterwards; between the two renames nothing is there for a moment. If the block
-    fails, nothing is left of it and nothing has changed.
+    afterwards; between the two renames nothing is there for a moment. A link stays a link:
+    the folder that it leads to is replaced. If the block fails, nothing is left of it and
+    nothing has changed.
 
     Args:
         path: the name; folders above it are made.
@@ -100,7 +101,7 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         AlreadyThere: something other than an empty folder is there.
         WriteFailed: the operating system refused.
     """
-    path = Path(os.path.abspath(path))
+    path = Path(os.path.realpath(path) if replace else os.path.abspath(path))
     if not replace:
         check_free(path)
     temporary = temporary_name(path)
@@ -134,5 +135,9 @@ def _take_place(temporary: Path, path: Path, replace: bool) -> None:
         if old is not None:
             old.rename(path)
         raise
-    if old is not None:
+    if old is None:
+        return
+    if old.is_symlink() or not old.is_dir():
+        old.unlink()
+    else:
         shutil.rmtree(old, ignore_errors=True)

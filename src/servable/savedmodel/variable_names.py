@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.message import DecodeError
 
@@ -19,6 +19,7 @@ from servable.savedmodel.variables import Variables
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
+_SUFFIX = f"/.ATTRIBUTES/{_VALUE}"
 _ALL = "variables"
 _TRAINABLE = "trainable_variables"
 
@@ -31,12 +32,15 @@ class Named:
         name: unique within the model.
         key: of the stored tensor.
         node: in the object graph; -1 where there is none.
+        listed: whether the model counts it as one of its own. What Keras exports lists its
+            variables, and holds copies of most of them beside.
     """
 
     name: str
     key: str
     trainable: bool
     node: int = -1
+    listed: bool = True
 
 
 def named_variables(
@@ -44,7 +48,8 @@ def named_variables(
 ) -> tuple[Named, ...]:
     """Return the variables that have a stored value, in the order of the graph.
 
-    A variable is called by its own name; where several have the same one, by their key.
+    A variable is called by its own name; where several have the same one, by their path
+    in the object graph, and in TF1 by their key. Listed ones go before others.
 
     Raises:
         SavedModelError: the object graph of the model or the checkpoint is damaged.
@@ -53,13 +58,20 @@ def named_variables(
         found = list(_of_objects(meta_graph.object_graph_def, stored))
     else:
         found = list(_of_collections(meta_graph, stored.entries.keys()))
-    counts = Counter(variable.name for variable in found)
+    counts = Counter(variable.name for variable in found if variable.listed)
+    taken = {variable.name for variable in found if variable.listed and counts[variable.name] == 1}
     return tuple(
         variable
-        if counts[variable.name] == 1
-        else Named(variable.key, variable.key, variable.trainable, variable.node)
+        if variable.listed and counts[variable.name] == 1
+        else replace(variable, name=_path(variable.key, taken))
         for variable in found
     )
+
+
+def _path(key: str, taken: Collection[str]) -> str:
+    """A key as people write it, unless a variable has this name."""
+    path = key.removesuffix(_SUFFIX)
+    return key if path in taken else path
 
 
 def _of_objects(graph: saved_model_pb2.SavedObjectGraph, stored: Variables) -> Iterator[Named]:
@@ -69,6 +81,7 @@ def _of_objects(graph: saved_model_pb2.SavedObjectGraph, stored: Variables) -> I
     except (DecodeError, TypeError, ValueError) as error:
         raise ObjectGraphInvalid(f"the checkpoint's object graph: {error}") from None
     keys: set[str] = set()
+    listed, trainable = _list(graph, _ALL), _list(graph, _TRAINABLE)
     for number, twin in _pairs(graph, checkpoint):
         node = graph.nodes[number]
         if node.WhichOneof("kind") != "variable":
@@ -77,7 +90,22 @@ def _of_objects(graph: saved_model_pb2.SavedObjectGraph, stored: Variables) -> I
             key = attribute.checkpoint_key
             if attribute.name == _VALUE and key in stored.entries and key not in keys:
                 keys.add(key)
-                yield Named(node.variable.name or key, key, node.variable.trainable, number)
+                yield Named(
+                    node.variable.name or key.removesuffix(_SUFFIX),
+                    key,
+                    node.variable.trainable if trainable is None else number in trainable,
+                    number,
+                    listed is None or number in listed,
+                )
+
+
+def _list(graph: saved_model_pb2.SavedObjectGraph, name: str) -> Collection[int] | None:
+    """The nodes of the list that the root has under a name; None if it has no such list."""
+    for child in graph.nodes[0].children:
+        if child.local_name == name:
+            nodes = [item.node_id for item in node_of(graph, child.node_id).children]
+            return {n for n in nodes if node_of(graph, n).WhichOneof("kind") == "variable"}
+    return None
 
 
 def _pairs(

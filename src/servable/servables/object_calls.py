@@ -62,12 +62,18 @@ class Caller:
     def __call__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run the first trace that takes these; see `PythonModel.__call__`."""
         given = self._bound(args, kwargs)
+        unsupported: Unimplemented | None = None
         for trace in self._function.traces:
             try:
                 arrays = list(flat((trace.args, trace.kwargs), given))
             except NoMatch:
                 continue
+            except Unimplemented as error:
+                unsupported = unsupported or error
+                continue
             return packed(trace.output, iter(run(self._plan(trace), arrays)))
+        if unsupported is not None:
+            raise unsupported
         raise InvalidArgument(
             "the model was not traced for a call with these arguments",
             hint="It was traced for: " + "; ".join(described(t) for t in self._function.traces),

@@ -11,6 +11,7 @@ import numpy as np
 from servable.engine.backends import host
 from servable.engine.compile import Backend, compile_function
 from servable.engine.plan import Plan
+from servable.engine.rows import mixing
 from servable.engine.run import run, run_inside
 from servable.errors import ServableError
 from servable.graph.cut import cut
@@ -55,6 +56,8 @@ class Program:
         self._compiling: set[str] = set()
         self.features: dict[str, Mapping[str, TensorSpec]] = {}
         """By signature that was compiled, what it reads from tf.Examples."""
+        self.mixing: dict[str, str] = {}
+        """Likewise, where rows of a batch could depend on one another; "" for nowhere."""
 
     def initialise(self, *, all_variables: bool = False) -> None:
         """Restore the variables, then run the init op with the assets' paths fed.
@@ -71,7 +74,7 @@ class Program:
             prefix = os.fspath(self._model.path / "variables" / "variables")
 
             def read(key: bytes, piece: bytes) -> Array:
-                return variables.read_slice(key.decode(), piece.decode())
+                return variables.read_slice(key.decode(), piece.decode(), verify=True)
 
             with variables:
                 self._run_once(
@@ -84,6 +87,14 @@ class Program:
         if self._meta_graph.init_op is not None:
             assets = {name: os.fspath(path) for name, path in self._meta_graph.assets.items()}
             self._run_once("init", self._meta_graph.init_op, assets, self._environment)
+
+    def close(self) -> None:
+        """Let go of everything, at the end: weights too, which no other object may need.
+
+        Kernels find functions through this object, a cycle, so that the memory would
+        otherwise wait for the garbage collector.
+        """
+        vars(self).clear()
 
     def compile_signatures(self, traces: dict[str, list[Traced]] | None = None) -> dict[str, Plan]:
         """Plans by signature name, without signatures whose tensors are not all plain.
@@ -123,6 +134,7 @@ class Program:
             shapes = [spec.shape for spec in signatures[name].inputs.values()]
             plans[name] = self._plan(reduced, shapes, compiled)
             self.features[name] = example_features(reduced)
+            self.mixing[name] = mixing(reduced)
         return plans
 
     def _plan(

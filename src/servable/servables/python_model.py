@@ -167,17 +167,21 @@ class PythonModel:
     def variables(self) -> Mapping[str, Array]:
         """Variables by name, as they are stored in the files.
 
+        Where the model lists its variables, as what Keras exports does, these and no copies
+        beside them. Variables of one name are called by their paths, as in `layers/0/w`.
+
         Raises:
             SavedModelError: the variables or the object graph are damaged.
         """
         with self._lock:
-            return StoredVariables(self._all_named(), self._stored)
+            named = [variable for variable in self._all_named() if variable.listed]
+            return StoredVariables(named, self._stored)
 
     @property
     def trainable_variables(self) -> Mapping[str, Array]:
         """Those of `variables` that training would change."""
         with self._lock:
-            named = [variable for variable in self._all_named() if variable.trainable]
+            named = [v for v in self._all_named() if v.listed and v.trainable]
             return StoredVariables(named, self._stored)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from servable.engine.compile import Backend
 from servable.engine.plan import Plan, narrowed
 from servable.engine.run import run
 from servable.errors import FailedPrecondition
+from servable.graph.effects import leaves_trace
 from servable.graph.ir import UnsupportedOps
 from servable.graph.passes import Traced
 from servable.savedmodel.reader import read
 from servable.servables.formats import memory_estimate
 from servable.servables.program import Program
+from servable.servables.samples import Trial
 from servable.servables.settings import DEFAULTS, EngineSettings
 from servable.tensors import Array, Signature
 
@@ -30,15 +33,31 @@ _MOST_NARROWED = 256
 @functools.cache
 def backend_for(settings: EngineSettings) -> OpenVinoBackend:
     """The backend that loaders of the same settings share."""
-    return OpenVinoBackend(precision=settings.precision, cache=settings.compile_cache)
+    return OpenVinoBackend(
+        precision=settings.precision, cache=settings.compile_cache, threads=settings.threads
+    )
 
 
 class SavedModelServable:
-    """A loaded SavedModel. Thread-safe."""
+    """A loaded SavedModel. Thread-safe.
 
-    def __init__(self, signatures: Mapping[str, Signature], plans: Mapping[str, Plan]) -> None:
-        self._signatures = dict(signatures)
+    Args:
+        signatures: all that the model has.
+        plans: how they are run, for those of plain tensors.
+        mixing: for each plan, where rows of a batch could depend on one another.
+    """
+
+    def __init__(
+        self,
+        signatures: Mapping[str, Signature],
+        plans: Mapping[str, Plan],
+        mixing: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._mixing = mixing
         self._plans = dict(plans)
+        self._signatures = {
+            name: _sampled(signature, plans.get(name)) for name, signature in signatures.items()
+        }
         self._narrow: dict[tuple[str, tuple[str, ...]], Plan] = {}
 
     @property
@@ -54,6 +73,10 @@ class SavedModelServable:
     def plan(self, signature: str) -> Plan:
         """How a signature is run, for people to read."""
         return self._plans[signature]
+
+    def mixing(self, signature: str) -> str:
+        """Say why requests must be computed one by one, or ""; see `contracts.RowByRow`."""
+        return self._mixing.get(signature, "nothing is known of it")
 
     def run(
         self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
@@ -89,6 +112,21 @@ class SavedModelServable:
         return plan
 
 
+def _sampled(signature: Signature, plan: Plan | None) -> Signature:
+    """The signature, with samples if running it changes nothing."""
+    if plan is None:  # nothing it is asked would be answered
+        return replace(signature, sample=lambda: None)
+    if any(leaves_trace(op) for step in plan.steps for op in step.unit.ops):
+        return signature
+
+    # This must not refer to the servable, which would then outlive its last user.
+    def answer(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        results = run(plan, [inputs[alias] for alias in signature.inputs])
+        return {a: np.asarray(made) for a, made in zip(signature.outputs, results, strict=True)}
+
+    return replace(signature, sample=Trial(signature, answer))
+
+
 class SavedModelLoader:
     """Loads one version folder. A `contracts.Loader`.
 
@@ -115,6 +153,7 @@ class SavedModelLoader:
         self._settings = settings
         self._traces = traces
         self._servable: SavedModelServable | None = None
+        self._program: Program | None = None
 
     def estimate_resources(self) -> int:
         """Bytes: the size of all files, and a fifth more."""
@@ -129,17 +168,21 @@ class SavedModelLoader:
         model = read(self._path)
         meta_graph = model.meta_graph(self._tags)
         program = Program(model, meta_graph, self._backend, self._settings.most_steps)
+        self._program = program
         program.initialise()
         plans = program.compile_signatures(self._traces)
         signatures = {
             name: replace(signature, features=program.features.get(name, {}))
             for name, signature in meta_graph.signatures.items()
         }
-        self._servable = SavedModelServable(signatures, plans)
+        self._servable = SavedModelServable(signatures, plans, program.mixing)
 
     def unload(self) -> None:
         """Drop the servable."""
         self._servable = None
+        if self._program is not None:
+            self._program.close()
+            self._program = None
 
     def servable(self) -> SavedModelServable:
         """The loaded model.

@@ -26,7 +26,9 @@ MOST_CONSTANT_BYTES = 1 << 26
 """Bytes of one constant. Weights belong into variables, and larger sizes may be an attack."""
 
 _LONGEST_PATH = 4096
-_ABSOLUTE = re.compile(rb"(/[^/\s\0]+){2,}/?|[A-Za-z]:[\\/][^\0]+|\\\\[^\0]+|file:/[^\0]+")
+_ABSOLUTE = re.compile(
+    rb"(/[^/\s\0]([^/\r\n\0]*[^/\s\0])?){2,}/?|[A-Za-z]:[\\/][^\0]+|\\\\[^\0]+|file:/[^\0]+"
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -21,11 +21,13 @@ class EngineSettings:
         compile_cache: a folder that keeps compiled islands from one start to the next;
             None for none. It holds a copy of the weights of every model.
         most_steps: bound on the steps of one loop in a graph.
+        threads: CPUs that compiled parts compute one request with; None for those there are.
     """
 
     precision: Precision = "f32"
     compile_cache: Path | None = None
     most_steps: int = MOST_STEPS
+    threads: int | None = None
 
 
 DEFAULTS = EngineSettings()

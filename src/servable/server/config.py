@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from servable.batching.choice import Batching, natural
 from servable.config.models import TENSORFLOW
 from servable.config.request_logs import LoggingConfig
 from servable.contracts import Source
@@ -14,6 +15,7 @@ from servable.core.labels import LabelRule, Table
 from servable.errors import InvalidArgument
 from servable.servables.settings import DEFAULTS, EngineSettings
 from servable.sources.filesystem import All, Latest, Specific, VersionPolicy, WatchedModel
+from servable.sources.remote.options import RemoteOptions
 from servable.transport.options import GrpcOptions, RestOptions
 
 if TYPE_CHECKING:
@@ -66,6 +68,11 @@ class Loading:
     memory_limit_bytes: int | None = None
     warmup_iterations: int = 1
 
+    @property
+    def patience_seconds(self) -> float:
+        """How long all attempts and pauses take for a version that can not be loaded."""
+        return max(self.max_retries, 0) * max(self.retry_seconds, 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
@@ -81,6 +88,8 @@ class ServerConfig:
         poll_seconds: pause between looks for new versions; 0 looks once, a negative number
             never.
         grace_seconds: how long running requests may take when the server stops.
+        drain_seconds: how much of that it goes on as before, but for telling probes and
+            clients to go elsewhere: the time that a load balancer needs to notice.
         engine: what computes SavedModels.
         label_rule: what becomes of labels of versions that are not AVAILABLE.
         reload_rule: the same, where a request brings the labels.
@@ -91,8 +100,12 @@ class ServerConfig:
         settings: of the engine.
         sources: makers of sources of other kinds, of `contracts.Source[Path]`.
         platform: who loads the versions of these.
+        remote: how versions behind a URL are fetched and kept.
         log: how requests are logged, for models that do not say so in `config_file`; None
             for not at all.
+        batching: computes requests to the same version together; None for one by one.
+        admin_key: what clients must show to change what is served; "" for none, then only
+            those on this machine may.
         grpc, rest: settings of the two servers.
     """
 
@@ -102,6 +115,7 @@ class ServerConfig:
     rest_port: int | None = REST_PORT
     poll_seconds: float = 1.0
     grace_seconds: float = 30.0
+    drain_seconds: float = 0.0
     engine: Engine = "auto"
     config_file: Path | None = None
     config_poll_seconds: float = 0.0
@@ -115,7 +129,10 @@ class ServerConfig:
     settings: EngineSettings = DEFAULTS
     sources: tuple[Callable[[], Source[Path]], ...] = ()
     platform: str = TENSORFLOW
+    remote: RemoteOptions = field(default_factory=RemoteOptions)
     log: LoggingConfig | None = None
+    batching: Batching | None = natural
+    admin_key: str = field(default="", repr=False)
     grpc: GrpcOptions = field(default_factory=GrpcOptions)
     rest: RestOptions = field(default_factory=RestOptions)
 
@@ -165,3 +182,14 @@ def parse_versions(text: str) -> VersionPolicy:
         f"{text!r} does not say which versions",
         hint="Write latest, latest:2 for the two highest, all, or numbers such as 1,2.",
     )
+
+
+def versions_text(policy: VersionPolicy) -> str:
+    """Return how `parse_versions` would be told a policy."""
+    match policy:
+        case All():
+            return "all"
+        case Latest(n):
+            return "latest" if n <= 1 else f"latest:{n}"
+        case Specific(listed):
+            return ",".join(map(str, sorted(listed)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -16,6 +17,9 @@ from servable.transport.options import Tls
 
 log = logging.getLogger(__name__)
 
+_TRUSTED_AFTER = 3
+_READ_AGAIN = 30
+
 
 def read_config(path: Path, *, first: bool = True) -> tuple[ModelConfig, ...]:
     """Return the models that a file lists; none if it says nothing.
@@ -27,6 +31,11 @@ def read_config(path: Path, *, first: bool = True) -> tuple[ModelConfig, ...]:
         ServableError: the file can not be read, or holds something else.
     """
     return read_models(read(config_pb2.ModelServerConfig, path), first=first) or ()
+
+
+def fingerprint(listed: Sequence[ModelConfig]) -> str:
+    """Return what tells a list from others, the same in every process."""
+    return hashlib.sha256(repr(tuple(listed)).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def read_tls(path: str | os.PathLike[str]) -> Tls:
@@ -43,17 +52,28 @@ class ConfigWatch:
     """Reads a file at every interval, and has what it lists served.
 
     A file that can not be used changes nothing and is reported once. The list is applied
-    at every look, changed or not: the file has the last word over reloads by request.
+    again when something else was applied in between: the file has the last word over
+    reloads by request. A file that looks the same as at the last few looks is read only
+    now and then: some file systems tell times to the second, or wrong.
 
     Args:
         path: the file; it may be replaced or pointed elsewhere between two looks.
         apply: serves a list, or raises ServableError and changes nothing.
         poll_seconds: pause between looks; more than 0.
+        applied: returns how often something was applied, by whomever; None if nobody counts.
     """
 
     def __init__(
-        self, path: Path, apply: Callable[[Sequence[ModelConfig]], object], poll_seconds: float
+        self,
+        path: Path,
+        apply: Callable[[Sequence[ModelConfig]], object],
+        poll_seconds: float,
+        applied: Callable[[], int] | None = None,
     ) -> None:
+        self._applied = applied
+        self._count = -1
+        self._seen: tuple[int, ...] = ()
+        self._same = 0
         self._path = path
         self._apply = apply
         self._poll_seconds = poll_seconds
@@ -73,6 +93,8 @@ class ConfigWatch:
 
     def look(self) -> None:
         """Read the file and apply what it lists, in the calling thread."""
+        if self._is_known():
+            return
         failed = "Failed to read ModelServerConfig file"
         try:
             configs = read_config(self._path, first=False)
@@ -87,6 +109,21 @@ class ConfigWatch:
             if self._said:
                 log.info("%s can be used again", self._path)
             self._said = ""
+            self._count = self._applied() if self._applied is not None else -1
+
+    def _is_known(self) -> bool:
+        """Whether the file has been read and what it lists is what is served."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            self._seen = ()
+            return False  # reading it tells why
+        facts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        seen, self._seen = self._seen, (*facts, status.st_ctime_ns)
+        self._same = self._same + 1 if self._seen == seen else 0
+        if self._said or self._applied is None or self._applied() != self._count:
+            return False
+        return self._same >= _TRUSTED_AFTER and self._same % _READ_AGAIN != 0
 
     def _say(self, text: str, hint: str) -> None:
         if text != self._said:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from servable.batching.choice import Batching
+from servable.batching.loader import BatchingLoader
 from servable.config.models import TENSORFLOW
 from servable.contracts import Loader, ServableData, ServableId, Target
 from servable.recording.warmup import Note, WarmingLoader
@@ -27,6 +30,8 @@ class LoaderMaker:
         other: the platform of models that are not configured, but a source knows them.
         iterations: how often warmup records are replayed; 0 replays none.
         note: hears of each replay.
+        batching: makes a version's servable one that computes requests together; None
+            for one by one.
     """
 
     def __init__(
@@ -37,8 +42,10 @@ class LoaderMaker:
         other: str = TENSORFLOW,
         iterations: int = 1,
         note: Note,
+        batching: Batching | None = None,
     ) -> None:
         self._make = make
+        self._batching = batching
         self._configured = configured
         self._other = other
         self._iterations = iterations
@@ -49,6 +56,8 @@ class LoaderMaker:
         model = self._configured().get(id.name)
         name = model.platform if model is not None else self._other
         loader = self._make(path) if name == TENSORFLOW else platform(name).make(path)
+        if self._batching is not None:
+            loader = BatchingLoader(loader, partial(self._batching, id, path))
         if not self._iterations:
             return loader
         return WarmingLoader(id, path, loader, iterations=self._iterations, note=self._note)

@@ -1,4 +1,4 @@
-"""Polls base paths for versions."""
+"""Polls base paths for versions: folders of this machine, and what is behind a URL."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from servable.contracts import ServableData, ServableId, Target
-from servable.errors import FailedPrecondition, InvalidArgument, ServableError
+from servable.errors import FailedPrecondition, InvalidArgument, NotFound, ServableError
+from servable.sources.place import LocalPlace, Place, Places
+from servable.sources.remote.path import RemotePath
+from servable.sources.remote.places import RemotePlaces
 from servable.sources.versions import All, Latest, Specific, VersionPolicy
-from servable.sources.watch import Check, Found, ModelWatch, Note, WatchedModel
+from servable.sources.watch import Check, Failure, Found, ModelWatch, Note, WatchedModel
 
 __all__ = ["All", "FileSystemSource", "Latest", "Specific", "VersionPolicy", "WatchedModel"]
 
@@ -20,10 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class FileSystemSource:
-    """A `contracts.Source[Path]` over local folders. Thread-safe.
+    """A `contracts.Source[Path]` over base paths. Thread-safe.
 
-    One thread looks at all models in turn, the first time at once. A problem with one
-    model never keeps the others from being looked at.
+    One thread looks at all models in turn, the first time at once; those behind a URL are
+    looked at in threads of their own. A problem with one model never keeps the others from
+    being looked at.
 
     Args:
         models: what to watch.
@@ -32,6 +36,9 @@ class FileSystemSource:
         check: raises ServableError for a version that is not complete. Called in the
             polling thread, so it should not read gigabytes.
         note: hears of versions that are not complete; the manager's `note_incomplete`.
+        failure: tells why a version that was offered could not be loaded; it is offered
+            again when its files have changed. The manager's `failure`.
+        remote: looks after base paths behind a URL; with the usual options if None.
     """
 
     def __init__(
@@ -41,7 +48,11 @@ class FileSystemSource:
         poll_seconds: float = 1.0,
         check: Check | None = None,
         note: Note | None = None,
+        failure: Failure | None = None,
+        remote: Places | None = None,
     ) -> None:
+        self._failure = failure or _never
+        self._remote = remote or RemotePlaces()
         self._poll_seconds = poll_seconds
         self._check = check or _accept
         self._note = note or _ignore
@@ -75,9 +86,14 @@ class FileSystemSource:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
+        with self._polling:
+            for watch in self._watches.values():
+                watch.close()
+            self._watches = {}
+        self._remote.stop()
 
     def poll_once(self) -> None:
-        """Look at every model now, in the calling thread."""
+        """Look at every model now: in the calling thread, unless it is behind a URL."""
         with self._polling:
             self._poll(self._watches.values())
 
@@ -102,27 +118,60 @@ class FileSystemSource:
             old, self._watches = self._watches, {}
             changed = False
             for name, model in wanted.items():
-                before = old.get(name)
+                before = old.pop(name, None)
                 if before is not None and before.model == model:
-                    self._watches[name] = old.pop(name)
-                else:
-                    self._watches[name] = self._make(model, before)
-                    changed = True
+                    self._watches[name] = before
+                    continue
+                if before is not None:
+                    before.close()  # what it has offered does not change any more
+                self._watches[name] = self._make(model, before)
+                changed = True
             for name, watch in old.items():
                 watch.close()
-                if name not in wanted:
-                    self._offer(name, {})
+                self._offer(name, {})
         if changed:
             self._wake.set()
+
+    def look_again(self, name: str) -> None:
+        """Look at one model soon, as if for the first time.
+
+        What its check finds complete counts, even if it was not seen before; and versions
+        that could not be loaded are offered anew.
+
+        Raises:
+            NotFound: no such model is watched.
+        """
+        with self._polling:
+            before = self._watches.get(name)
+            if before is None:
+                raise NotFound(f"No base path of {name} is watched.")
+            before.close()
+            good = {
+                version: found
+                for version, found in before.offered.items()
+                if self._failure(ServableId(name, version)) is None
+            }
+            if len(good) < len(before.offered):
+                self._offer(name, good)
+            before.offered = good
+            self._watches[name] = self._make(before.model, before)
+        self._wake.set()
 
     def _make(self, model: WatchedModel, before: ModelWatch | None) -> ModelWatch:
         return ModelWatch(
             model,
+            self._place(model),
             offer=partial(self._offer, model.name),
             check=model.check or self._check,
             note=self._note,
+            failure=self._failure,
             offered=before.offered if before else None,
         )
+
+    def _place(self, model: WatchedModel) -> Place:
+        if isinstance(model.base_path, RemotePath):
+            return self._remote.place(model.base_path, model.name)
+        return LocalPlace(model.base_path)
 
     def _run(self) -> None:
         self._wake.clear()
@@ -145,13 +194,13 @@ class FileSystemSource:
         for watch in watches:
             if self._stopped.is_set():
                 return
-            try:
-                watch.poll()
-            except Exception:
-                # Only a fault of ours comes here. The other models must be looked at.
-                log.exception("%s: looking for versions failed", watch.model.name)
+            if isinstance(watch.model.base_path, RemotePath):
+                self._remote.submit(watch, partial(_look, watch))
+            else:
+                _look(watch)
 
     def _offer(self, name: str, versions: Mapping[int, Found]) -> None:
+        self._remote.keep(name, [found.path for found in versions.values()])
         if self._target is not None:
             self._target.set_aspired_versions(
                 name,
@@ -159,8 +208,21 @@ class FileSystemSource:
             )
 
 
+def _look(watch: ModelWatch) -> None:
+    try:
+        watch.poll()
+    except Exception:
+        # Only a fault of ours comes here. The other models must be looked at.
+        log.exception("%s: looking for versions failed", watch.model.name)
+
+
 def _accept(_path: Path) -> None:
     """Take every version for complete."""
+
+
+def _never(_id: ServableId) -> ServableError | None:
+    """Know of no failure."""
+    return None
 
 
 def _ignore(_id: ServableId, _error: ServableError | None) -> None:

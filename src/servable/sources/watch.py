@@ -10,14 +10,15 @@ half-copied successor take nothing out of service.
 from __future__ import annotations
 
 import logging
-import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from servable.contracts import ServableId
-from servable.errors import ServableError, Unavailable, UnknownError
-from servable.sources.fingerprint import fingerprint
+from servable.errors import DataLoss, NotFound, ServableError, Unavailable, UnknownError
+from servable.sources.place import BasePath, Place
 from servable.sources.versions import (
     LATEST,
     Children,
@@ -32,11 +33,18 @@ log = logging.getLogger(__name__)
 RECHECK_POLLS = 30
 """A refused version whose files do not change is checked again after so many polls."""
 
+_SPOILT = (DataLoss, NotFound)
+"""What a load says about a folder that is not as it was when it was found complete."""
+
 Check = Callable[[Path], None]
 """Raises ServableError for a version that is not complete (yet)."""
 
 Note = Callable[[ServableId, ServableError | None], None]
 """Hears why a version is not offered yet; None when it is not there any more."""
+
+
+Failure = Callable[[ServableId], ServableError | None]
+"""Tells why a version that was offered could not be loaded, if so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class WatchedModel:
     """
 
     name: str
-    base_path: Path
+    base_path: BasePath
     policy: VersionPolicy = LATEST
     unload_when_empty: bool = False
     platform: str = "tensorflow"
@@ -78,41 +86,53 @@ class _Waiting:
     Attributes:
         fingerprint: what it looked like at the last poll.
         patience: polls for which an unchanged version is not checked again.
+        failures: how often in a row it could not be obtained.
         reason: what was noted last.
+        logged: what was logged last.
     """
 
     fingerprint: bytes = b""
     patience: int = 0
+    failures: int = 0
     reason: str = ""
+    logged: str = ""
 
 
 class ModelWatch:
-    """Looks after one model; not thread-safe.
+    """Looks after one model; polled by one thread at a time, closed by any.
 
     Args:
         model: what to watch.
+        place: where its versions are.
         offered: what an earlier watch of the same name has offered.
     """
 
     def __init__(
         self,
         model: WatchedModel,
+        place: Place,
         *,
         offer: Offer,
         check: Check,
         note: Note,
+        failure: Failure,
         offered: Mapping[int, Found] | None = None,
     ) -> None:
         self.model = model
         self.offered = dict(offered or {})
         self.polled = False
+        self._place = place
+        self._telling = threading.Lock()
+        self._closed = False
         self._offer = offer
         self._check = check
         self._note = note
+        self._failure = failure
         self._gone: set[int] = set()
         self._waiting: dict[int, _Waiting] = {}
         self._said: dict[str, str] = {}
         self._ignored: set[str] = set()
+        self._listed: list[str] | None = None
 
     def poll(self) -> None:
         """Look once, and offer a new list if it differs from the last one.
@@ -122,16 +142,20 @@ class ModelWatch:
         first = not self.polled
         self.polled = True
         try:
-            children = sort_out(os.listdir(self.model.base_path))
-        except OSError as error:
+            listed = self._place.names()
+        except (OSError, ServableError) as error:
             self._say(
                 "storage",
                 "FileSystemStoragePathSource encountered a filesystem access error: Could not "
                 f"find base path {self.model.base_path} for servable {self.model.name} with "
-                f"error {error.strerror or error}",
+                f"error {getattr(error, 'strerror', None) or error}",
             )
             return
         self._say("storage", "")
+        if listed == self._listed and self._is_settled():
+            return
+        self._listed = listed
+        children = sort_out(listed)
         self._explain(children)
         names = children.versions
         self._gone.update(v for v, f in self.offered.items() if f.path.name != names.get(v))
@@ -142,7 +166,7 @@ class ModelWatch:
             if count is not None and len(chosen) == count:
                 break
             looked_at.add(version)
-            found = self._find(version, self.model.base_path / names[version], first)
+            found = self._find(version, names[version], first)
             if found is not None:
                 chosen[version] = found
         for version in self._waiting.keys() - looked_at:
@@ -150,39 +174,69 @@ class ModelWatch:
         if chosen or self._may_be_empty(order):
             self._pass_on(chosen)
 
-    def close(self) -> None:
-        """Take back what was noted; to be called when the watch is over."""
-        for version in list(self._waiting):
-            self._give_up(version)
+    def _is_settled(self) -> bool:
+        """Whether the same names as before lead to the same list as before."""
+        return not (self._waiting or self._gone or any(map(self._why_failed, self.offered)))
 
-    def _find(self, version: int, path: Path, first: bool) -> Found | None:
+    def close(self) -> None:
+        """Take back what was noted, and offer nothing more. To be called once."""
+        self._place.close()
+        with self._telling:
+            self._closed = True
+            for version, waiting in self._waiting.items():
+                if waiting.reason:
+                    self._note(ServableId(self.model.name, version), None)
+
+    def _find(self, version: int, name: str, first: bool) -> Found | None:
         """Return the version if it may be offered, else note why not."""
         known = self.offered.get(version)
-        if known is not None and version not in self._gone:
+        # One that could not be loaded is offered anew when its files have changed.
+        failure = self._why_failed(version)
+        if known is not None and version not in self._gone and failure is None:
             return known
         waiting = self._waiting.get(version)
         try:
-            look = fingerprint(path)
-            if known is not None and known.fingerprint == look:
-                # It was out of sight, behind a mount that flapped perhaps.
-                return Found(path, look)
+            look = self._place.look(name)
+            if known is not None and known.fingerprint == look and known.path.name == name:
+                # It was out of sight, behind a mount that flapped perhaps. A copy of it that is
+                # damaged is made once more.
+                spoilt = isinstance(failure, _SPOILT)
+                if not spoilt or (waiting is None and not self._place.renew(name, look)):
+                    return known
+                first = True
             if waiting is None:
-                waiting = self._waiting[version] = _Waiting()
+                with self._telling:
+                    waiting = self._waiting[version] = _Waiting()
             if not self._is_due(waiting, look, first):
                 return None
-            waiting.patience = RECHECK_POLLS
-            self._check(path)
+            path = self._obtain(version, waiting, name, look)
         except ServableError as error:
             self._refuse(version, error)
         except OSError as error:
-            self._refuse(version, Unavailable(f"{path}: {error.strerror or error}"))
+            where = self.model.base_path / name
+            self._refuse(version, Unavailable(f"{where}: {error.strerror or error}"))
         except Exception as error:
             log.exception("%s %d: the check failed", self.model.name, version)
             self._refuse(version, UnknownError(f"{type(error).__name__}: {error}"))
         else:
-            self._waiting.pop(version, None)
+            with self._telling:
+                self._waiting.pop(version, None)
             return Found(path, look)
         return None
+
+    def _obtain(self, version: int, waiting: _Waiting, name: str, look: bytes) -> Path:
+        """Return the version's folder once it is here and checked."""
+        waiting.failures += 1
+        waiting.patience = min(2**waiting.failures - 2, RECHECK_POLLS)
+        path = self._place.obtain(name, look, partial(self._tell, version))
+        waiting.failures = 0
+        waiting.patience = RECHECK_POLLS
+        try:
+            self._check(path)
+        except Exception:
+            self._place.drop(path)
+            raise
+        return path
 
     def _is_due(self, waiting: _Waiting, look: bytes, first: bool) -> bool:
         """Tell whether a version should be checked at this poll."""
@@ -202,15 +256,24 @@ class ModelWatch:
 
     def _refuse(self, version: int, error: ServableError) -> None:
         error.__traceback__ = error.__cause__ = error.__context__ = None
-        waiting = self._waiting.setdefault(version, _Waiting())
-        if waiting.reason != error.status_text:
-            waiting.reason = error.status_text
+        self._tell(version, error)
+        waiting = self._waiting[version]
+        if waiting.logged != error.status_text and not self._closed:
+            waiting.logged = error.status_text
             log.warning("%s %d: not complete yet: %s", self.model.name, version, error.status_text)
-            self._note(ServableId(self.model.name, version), error)
+
+    def _tell(self, version: int, error: ServableError) -> None:
+        """Note why a version is not offered, unless that is known."""
+        with self._telling:
+            waiting = self._waiting.setdefault(version, _Waiting())
+            if not self._closed and waiting.reason != error.status_text:
+                waiting.reason = error.status_text
+                self._note(ServableId(self.model.name, version), error)
 
     def _give_up(self, version: int) -> None:
-        if self._waiting.pop(version).reason:
-            self._note(ServableId(self.model.name, version), None)
+        with self._telling:
+            if self._waiting.pop(version).reason and not self._closed:
+                self._note(ServableId(self.model.name, version), None)
 
     def _may_be_empty(self, order: Sequence[int]) -> bool:
         """Tell whether having nothing to offer is what the user wants."""
@@ -229,19 +292,39 @@ class ModelWatch:
 
     def _pass_on(self, chosen: Mapping[int, Found]) -> None:
         """Offer a list, unless it was offered before."""
+        with self._telling:
+            if not self._closed:
+                self._offer_new(chosen)
+        self._say("kept", "")
+
+    def _offer_new(self, chosen: Mapping[int, Found]) -> None:
         replaced = {
             version
             for version, found in chosen.items()
-            if version in self.offered and self.offered[version].fingerprint != found.fingerprint
+            if self.offered.get(version, found) is not found
         }
+        others = {v: found for v, found in chosen.items() if v not in replaced}
+        if replaced and not others and not all(map(self._why_failed, replaced)):
+            # What is there now may be damaged, and nothing would answer until that is known.
+            self._say(
+                "replaced",
+                f"{self.model.name}: other files are there of version {max(replaced)} and nothing "
+                "can take over; what was loaded stays in service. Give them another number, or "
+                "remove the model and add it.",
+            )
+            chosen, replaced = {v: self.offered[v] for v in chosen}, set()
+        else:
+            self._say("replaced", "")
         if replaced:
             # Told in two steps, or the target would keep the files it has loaded.
-            self._offer({v: found for v, found in chosen.items() if v not in replaced})
+            self._offer(others)
         if replaced or chosen.keys() != self.offered.keys():
             self._offer(chosen)
         self.offered = dict(chosen)
         self._gone.clear()
-        self._say("kept", "")
+
+    def _why_failed(self, version: int) -> ServableError | None:
+        return self._failure(ServableId(self.model.name, version))
 
     def _explain(self, children: Children) -> None:
         """Log what is odd about the names, once."""

@@ -17,9 +17,11 @@ from servable.errors import FailedPrecondition
 from servable.metrics.models import MeteredModels
 from servable.metrics.monitor import Metrics
 from servable.transport import v2_services
+from servable.transport.admin_access import Access
 from servable.transport.grpc_calls import (
     HINT_KEY,
     QUICK,
+    RELOAD,
     Handler,
     Router,
     Uploads,
@@ -27,6 +29,7 @@ from servable.transport.grpc_calls import (
     in_pool,
 )
 from servable.transport.grpc_health import SERVICE, Health
+from servable.transport.grpc_hold import Hold
 from servable.transport.grpc_profiler import SERVICE as PROFILER
 from servable.transport.grpc_profiler import THREADS as PROFILER_THREADS
 from servable.transport.grpc_profiler import Profiler
@@ -43,8 +46,6 @@ __all__ = ["HINT_KEY", "GrpcServer"]
 _ARGUMENTS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # With port reuse two servers would share a port and take turns answering.
-    ("grpc.so_reuseport", 0),
 )
 _QUICK_THREADS = 4
 
@@ -59,6 +60,9 @@ class GrpcServer:
         options: everything else.
         metrics: counts requests.
         readiness: what health checks are told.
+        access: decides who may change what is served; by default only this machine. With a
+            key, HandleReloadConfigRequest needs it too; without one it is open to all, as
+            with TensorFlow Serving.
 
     Raises:
         InvalidArgument: a key or a certificate can not be used.
@@ -73,23 +77,30 @@ class GrpcServer:
         *,
         metrics: Metrics | None = None,
         readiness: Readiness | None = None,
+        access: Access | None = None,
     ) -> None:
+        self._access = access or Access()
         options = options or GrpcOptions()
         metrics = metrics or Metrics()
         self._models = MeteredModels(models)
+        metrics.requests.know(models)
         self._metrics = metrics
         self._host = host
         self._port = port
+        self._reuse_port = options.reuse_port
         self._socket_path = options.socket_path
         self._credentials = grpc_credentials(options.tls) if options.tls else None
         self._pool = RequestPool(options.threads or default_threads(), options.max_queued, "grpc")
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, "grpc-quick")
         self._refusing = ThreadPoolExecutor(1, "grpc-refuse")
         self._uploads = Uploads(options.message_seconds)
+        self._hold = Hold()
         self._reflecting = ThreadPoolExecutor(_QUICK_THREADS, "grpc-reflection")
         readiness = readiness or Readiness(models)
         ours = services(
-            check_method_name=options.check_method_name, as_content=options.tensor_content
+            check_method_name=options.check_method_name,
+            as_content=options.tensor_content,
+            value_of=metrics.value,
         )
         self._services = {**ours, **v2_services.services(readiness)}
         self._health = Health(readiness, self._quick) if options.health else None
@@ -104,7 +115,9 @@ class GrpcServer:
         ]
         self._reflection = Reflection(listed, self._reflecting)
         metrics.watch_in_flight("grpc", lambda: self._pool.unfinished)
-        arguments = list((dict(_ARGUMENTS) | dict(options.channel_arguments)).items())
+        # With port reuse two servers share a port and take turns answering.
+        sharing = ("grpc.so_reuseport", int(options.reuse_port))
+        arguments = list((dict((*_ARGUMENTS, sharing)) | dict(options.channel_arguments)).items())
         self._server = grpc.server(self._pool, [self._router(options)], options=arguments)
 
     def start(self) -> int:
@@ -120,7 +133,8 @@ class GrpcServer:
             self._add(f"unix:{self._socket_path}", f"the UNIX socket {self._socket_path}")
         if self._port is not None:
             # gRPC does not tell why it can not have a port; a socket does.
-            listen(self._host, self._port, flag="--grpc-port").close()
+            if not self._reuse_port:
+                listen(self._host, self._port, flag="--grpc-port").close()
             host = f"[{self._host}]" if ":" in self._host else self._host
             port = self._add(f"{host}:{self._port}", f"port {self._port} on {self._host}")
         self._uploads.start()
@@ -128,10 +142,14 @@ class GrpcServer:
         return port
 
     def stop(self, grace_seconds: float) -> None:
-        """Refuse new requests, and return when the running ones are answered or time is up."""
+        """Answer the calls that came, and return when that is done or time is up."""
         if self._health is not None:
             self._health.stop()
-        stopped = self._server.stop(grace_seconds)
+        try:
+            self._hold.begin()
+            stopped = self._server.stop(grace_seconds)
+        finally:
+            self._hold.end()
         self._uploads.drain()
         self._reflection.stop()
         if self._profiler is not None:
@@ -159,11 +177,19 @@ class GrpcServer:
         heavy: dict[str, Handler] = {}
         quick: dict[str, Handler] = {}
         asked_by_probes = QUICK | v2_services.QUICK
+        guarded = v2_services.GUARDED | (RELOAD if self._access.keyed else frozenset())
         for service, methods in self._services.items():
             for name, answer in methods.items():
                 path = f"/{service}/{name}"
                 method = answering(
-                    path, answer, self._models, self._metrics, self._uploads, hints=options.hints
+                    path,
+                    answer,
+                    self._models,
+                    self._metrics,
+                    self._uploads,
+                    self._hold,
+                    hints=options.hints,
+                    access=self._access if path in guarded else None,
                 )
                 if path in asked_by_probes:
                     method = in_pool(method, self._quick)
@@ -175,4 +201,4 @@ class GrpcServer:
             quick |= self._profiler.handlers()
         if options.reflection:
             quick |= self._reflection.handlers()
-        return Router(heavy, quick, self._pool, self._refusing, self._metrics)
+        return Router(heavy, quick, self._pool, self._refusing, self._metrics, self._hold)

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -15,9 +16,12 @@ import grpc
 
 from servable.contracts import ModelProvider
 from servable.errors import Cancelled, Code, DeadlineExceeded, InvalidArgument, ServableError
+from servable.metrics.batches import HEADER
 from servable.metrics.monitor import Metrics
 from servable.metrics.requests import CURRENT, Observation
+from servable.transport.admin_access import Access, grpc_caller
 from servable.transport.failures import unforeseen
+from servable.transport.grpc_hold import Hold
 from servable.transport.grpc_services import Answer
 from servable.transport.pool import RequestPool, too_busy
 from servable.wire.status import ascii_line, grpc_message
@@ -41,6 +45,9 @@ if TYPE_CHECKING:
 else:
     _GenericRpcHandler = grpc.GenericRpcHandler  # is generic in its stubs only
 
+RELOAD = frozenset({"/tensorflow.serving.ModelService/HandleReloadConfigRequest"})
+"""The peer's method that replaces what is served."""
+
 _STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
 
 
@@ -53,6 +60,7 @@ class Router(_GenericRpcHandler):
         pool: what runs the heavy ones.
         refusing: a thread to refuse calls on.
         metrics: counts those.
+        hold: counts all calls.
     """
 
     def __init__(
@@ -62,7 +70,9 @@ class Router(_GenericRpcHandler):
         pool: RequestPool,
         refusing: ThreadPoolExecutor,
         metrics: Metrics,
+        hold: Hold,
     ) -> None:
+        self._hold = hold
         self._heavy = heavy
         self._quick = quick
         self._pool = pool
@@ -71,6 +81,7 @@ class Router(_GenericRpcHandler):
 
     def service(self, details: grpc.HandlerCallDetails) -> Handler | None:
         """Return what handles a call; gRPC asks this for each, from one thread."""
+        self._hold.calls += 1
         handler = self._heavy.get(details.method)
         if handler is None:
             return self._quick.get(details.method)
@@ -156,10 +167,15 @@ def answering(
     models: ModelProvider,
     metrics: Metrics,
     uploads: Uploads,
+    hold: Hold,
     *,
     hints: bool = True,
+    access: Access | None = None,
 ) -> Method:
-    """Return a gRPC method: it answers, or ends the call with a status, with hints or without."""
+    """Return a gRPC method: it answers, or ends the call with a status, with hints or without.
+
+    `access` decides who may call it; None lets everybody.
+    """
     api = _snake(path.rpartition("/")[2])
     record = metrics.requests.record
 
@@ -169,12 +185,15 @@ def answering(
         except ServableError as error:
             abort(context, error)
         seen = Observation(api, "grpc", bytes_in=len(data), wanted=context.is_active)
+        seen.header = partial(_metadata, context)
         CURRENT.observation = seen
         try:
             if context.time_remaining() <= 0:
                 raise DeadlineExceeded("The deadline passed before the request could be run.")
             if not context.is_active():
                 raise Cancelled("The call was cancelled before it could be run.")
+            if access is not None:
+                access.check(grpc_caller(context.peer(), context.invocation_metadata()))
             response = answer(models, data)
         except ServableError as error:
             refusal = error
@@ -184,12 +203,18 @@ def answering(
             record(seen, Code.OK, len(response))
             if seen.answered is not None:
                 seen.answered(data, response)
+            if seen.batch is not None:
+                context.set_trailing_metadata(((HEADER, str(seen.batch)),))
+            if hold.on:
+                hold.wait()
             return response
         finally:
             CURRENT.observation = None
         record(seen, refusal.code, 0)
         if not hints:
             refusal.hint = ""
+        if hold.on:
+            hold.wait()
         abort(context, refusal)
 
     return method
@@ -201,6 +226,12 @@ def abort(context: grpc.ServicerContext, error: ServableError) -> NoReturn:
     if error.hint:
         context.set_trailing_metadata(((HINT_KEY, ascii_line(error.hint)),))
     context.abort(_STATUS_CODES[error.code], grpc_message(error.message))
+
+
+def _metadata(context: grpc.ServicerContext, name: str) -> str:
+    """Return the first metadata of that name, "" if there is none."""
+    value = next((value for key, value in context.invocation_metadata() if key == name), "")
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
 
 
 def _refuse(_messages: Iterator[bytes], context: grpc.ServicerContext) -> NoReturn:

@@ -12,7 +12,7 @@ from servable.handlers.metadata import get_metadata
 from servable.handlers.multi_inference import Task, multi_inference
 from servable.handlers.predict import PredictCall, predict
 from servable.handlers.regress import REGRESS
-from servable.handlers.reload import ReloadCall, reload
+from servable.handlers.reload import ReloadCall, no_metrics, reload
 from servable.handlers.status import get_status
 from servable.metrics.requests import CURRENT
 from servable.wire import inference_proto, metadata_proto, predict_proto, reload_proto, status_proto
@@ -84,18 +84,23 @@ def _status(models: ModelProvider, data: bytes) -> bytes:
     return status_proto.write_response(get_status(models, status_proto.read_request(data)))
 
 
-def _reload(models: ModelProvider, data: bytes) -> bytes:
-    return reload_proto.write_response(reload(models, ReloadCall(*reload_proto.read_request(data))))
+def _reload(models: ModelProvider, data: bytes, *, value_of: Callable[[str], int]) -> bytes:
+    call = ReloadCall(*reload_proto.read_request(data))
+    return reload_proto.write_response(reload(models, call, value_of))
 
 
 def services(
-    *, check_method_name: bool = False, as_content: bool = False
+    *,
+    check_method_name: bool = False,
+    as_content: bool = False,
+    value_of: Callable[[str], int] = no_metrics,
 ) -> Mapping[str, Mapping[str, Answer]]:
     """Return service -> method -> its answer. Each may block, and raises ServableError.
 
     Args:
         check_method_name: refuse signatures that were exported for another method.
         as_content: write the tensors of Predict as `tensor_content`.
+        value_of: returns what a metric counted so far; a reload tells how much it grew.
     """
     return {
         "tensorflow.serving.PredictionService": {
@@ -109,7 +114,7 @@ def services(
         },
         "tensorflow.serving.ModelService": {
             "GetModelStatus": _status,
-            "HandleReloadConfigRequest": _reload,
+            "HandleReloadConfigRequest": partial(_reload, value_of=value_of),
         },
     }
 

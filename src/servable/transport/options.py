@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
+from servable.cpus import cpu_budget
 from servable.errors import InvalidArgument
 
 DEFAULT_MAX_BODY_BYTES = 2**28
@@ -16,8 +16,9 @@ DEFAULT_MAX_QUEUED = 1000
 
 
 def default_threads() -> int:
-    """Four for each CPU: a thread that computes lets go of the interpreter."""
-    return 4 * (os.cpu_count() or 1)
+    """Four for each CPU, since a thread that computes lets go of the interpreter; and 40 at least,
+    since requests are computed together only if there are threads for that many to wait on."""
+    return max(40, 4 * cpu_budget())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class GrpcOptions:
         profiler: serve `tensorflow.ProfilerService`.
         health: serve `grpc.health.v1.Health`.
         reflection: tell tools which methods and messages there are.
+        reuse_port: share the port with other processes of this user; see `ports.reserve`.
     """
 
     socket_path: str = ""
@@ -75,6 +77,7 @@ class GrpcOptions:
     profiler: bool = False
     health: bool = True
     reflection: bool = True
+    reuse_port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class RestOptions:
             Clients keep theirs in pools, and a request that meets a connection just being
             closed is lost; the shorter this is, the more often.
         max_connections: one more is answered with 503 and closed.
+        reuse_port: share the port with other processes of this user; see `ports.reserve`.
     """
 
     tls: Tls | None = None
@@ -120,6 +124,7 @@ class RestOptions:
     body_seconds: float = 30.0
     keep_alive_seconds: float = 75.0
     max_connections: int = 4096
+    reuse_port: bool = False
 
 
 def parse_channel_arguments(text: str) -> tuple[tuple[str, int | str], ...]:

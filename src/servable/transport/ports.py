@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import socket
+import struct
+import sys
 from pathlib import Path
 
-from servable.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ServableError
+from servable.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    PermissionDenied,
+    ServableError,
+    Unimplemented,
+)
+
+_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+
+_NO_SYN = (
+    (0x30, 0, 0, 13),  # load the byte of TCP's flags
+    (0x45, 0, 1, 0x02),  # is SYN among them?
+    (0x06, 0, 0, 0),  # then drop the packet
+    (0x06, 0, 0, 0xFFFFFFFF),  # else take it
+)
+"""A packet filter, of instructions of Linux' `struct sock_filter`."""
 
 
-def listen(host: str, port: int, *, flag: str) -> socket.socket:
+def listen(host: str, port: int, *, flag: str, reuse_port: bool = False) -> socket.socket:
     """Return a listening TCP socket.
 
     Args:
         host: an address of this machine; `::` takes IPv4 too where the system can.
         port: 0 for any free one.
         flag: the command line's name for the port, for hints.
+        reuse_port: share the port with others of this user who do so too; the system
+            divides connections among them.
 
     Raises:
         FailedPrecondition: the port is taken.
@@ -30,10 +51,61 @@ def listen(host: str, port: int, *, flag: str) -> socket.socket:
             (host, port),
             family=socket.AF_INET6 if ":" in host else socket.AF_INET,
             backlog=1024,
+            reuse_port=reuse_port,
             dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
         )
     except OSError as error:
         raise _port_error(host, port, flag, error) from error
+
+
+def reserve(host: str, port: int, *, flag: str) -> socket.socket:
+    """Return a socket that owns a port for those who share it, and takes no connection itself.
+
+    As long as it is open, only processes of this user that ask to share the port can have it.
+    Arguments and errors are those of `listen`.
+
+    Raises:
+        Unimplemented: this system can not divide connections among processes.
+    """
+    if not can_share():
+        raise Unimplemented(
+            "this system can not divide the connections to a port among processes",
+            hint="Serve with one process: --workers 1.",
+        )
+    if port:
+        # Another server that shares its port would let us in; it does not let a lone one.
+        listen(host, port, flag=flag).close()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reserved = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            both = host == "::" and socket.has_dualstack_ipv6()
+            reserved.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
+        reserved.bind((host, port))
+    except OSError as error:
+        reserved.close()
+        raise _port_error(host, port, flag, error) from error
+    return reserved
+
+
+def can_share() -> bool:
+    """Whether several processes can listen on one port, each for its part of the connections."""
+    return hasattr(socket, "SO_REUSEPORT") and sys.platform in ("linux", "darwin")
+
+
+def refuse_connections(listener: socket.socket) -> None:
+    """Let nobody begin to connect any more, without losing those who wait to be accepted.
+
+    Linux can drop the packets that ask for a connection: a client that sends one again, a
+    second later, finds the port closed. Elsewhere this does nothing.
+    """
+    if sys.platform == "linux":
+        steps = b"".join(struct.pack("HBBI", *step) for step in _NO_SYN)
+        buffer = ctypes.create_string_buffer(steps, len(steps))
+        program = struct.pack("HP", len(_NO_SYN), ctypes.addressof(buffer))
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 def _port_error(host: str, port: int, flag: str, error: Exception) -> ServableError:

@@ -15,10 +15,10 @@ class Report:
     """How ready a server was when it was asked.
 
     Attributes:
-        ready: every expected model has a version that is available, and the server
-            does not stop.
+        ready: every model that was asked about has a version that is available, or one of
+            them where that is enough, and the server does not stop.
         draining: it stops.
-        models: each expected model -> its versions that are available, highest first.
+        models: each of these -> its versions that are available, highest first.
     """
 
     ready: bool
@@ -63,9 +63,20 @@ class Readiness:
         """Whether a model of that name is expected, or was ever managed."""
         return name in (self._expected() or ()) or bool(self._models.status(name))
 
-    def report(self) -> Report:
-        """Look at every expected model."""
+    def report(self, names: Collection[str] | None = None, any_is_enough: bool = False) -> Report:
+        """Look at models.
+
+        Args:
+            names: whom to look at; None for every model that is expected. One that is not
+                known is not available.
+            any_is_enough: whether one of them has to be available, instead of all.
+        """
         expected = self._expected()
-        models = {name: self.available(name) for name in sorted(expected or ())}
-        ready = expected is not None and not self._draining and all(models.values())
-        return Report(ready, self._draining, models)
+        models = {
+            name: self.available(name)
+            for name in sorted(set(expected or ()) if names is None else set(names))
+        }
+        enough = any(models.values()) if any_is_enough else all(models.values())
+        return Report(
+            expected is not None and not self._draining and enough, self._draining, models
+        )

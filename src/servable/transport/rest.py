@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from servable.contracts import ModelProvider
 from servable.metrics.monitor import Metrics
+from servable.transport.admin_access import Access
+from servable.transport.admin_calls import Admin
 from servable.transport.options import RestOptions, default_threads
 from servable.transport.pool import RequestPool
 from servable.transport.ports import listen
@@ -27,6 +29,8 @@ class RestServer:
         options: everything else.
         metrics: counts requests, and is shown.
         readiness: what probes are told.
+        access: decides who may change what is served; by default only this machine.
+        admin: changes what is served; None where that can not be changed.
 
     Raises:
         InvalidArgument: a key or a certificate can not be used.
@@ -41,6 +45,8 @@ class RestServer:
         *,
         metrics: Metrics | None = None,
         readiness: Readiness | None = None,
+        access: Access | None = None,
+        admin: Admin | None = None,
     ) -> None:
         self._options = options or RestOptions()
         self._metrics = metrics or Metrics()
@@ -52,8 +58,15 @@ class RestServer:
         self._metrics.watch_in_flight("rest", lambda: self._pool.unfinished)
         self._tls = server_context(self._options.tls) if self._options.tls else None
         self._server: HttpServer | None = None
+        self._readiness = readiness or Readiness(models)
         self._app = App(
-            models, self._options, self._pool, self._metrics, readiness or Readiness(models)
+            models,
+            self._options,
+            self._pool,
+            self._metrics,
+            self._readiness,
+            access or Access(),
+            admin,
         )
 
     def start(self) -> int:
@@ -66,7 +79,9 @@ class RestServer:
         # uvicorn takes a while to import, and a server may well be gRPC only.
         from servable.transport.http_server import HttpServer
 
-        listener = listen(self._host, self._port, flag="--rest-port")
+        listener = listen(
+            self._host, self._port, flag="--rest-port", reuse_port=self._options.reuse_port
+        )
         port: int = listener.getsockname()[1]
         self._server = HttpServer(
             self._app, listener, self._options, self._tls, self._metrics.broken
@@ -74,8 +89,15 @@ class RestServer:
         self._server.start()
         return port
 
+    def drain(self) -> None:
+        """Say that a stop is near, to probes and in every answer, and go on answering."""
+        self._readiness.drain()
+        if self._server is not None:
+            self._server.drain()
+
     def stop(self, grace_seconds: float) -> None:
-        """Refuse new requests, and return when the running ones are answered or time is up."""
+        """Answer what came before the port was closed; return then, or when time is up."""
+        self._readiness.drain()
         if self._server is not None:
             self._server.stop(grace_seconds)
         self._pool.shutdown(wait=False, cancel_futures=True)

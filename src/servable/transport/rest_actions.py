@@ -20,6 +20,7 @@ class Action(enum.Enum):
     PREDICT = "predict"
     STATUS = "status"
     METADATA = "metadata"
+    TRAFFIC = "traffic"
     MODELS = "models"
     OPENAPI = "openapi"
     V2_SERVER = "server_metadata"
@@ -29,6 +30,12 @@ class Action(enum.Enum):
     V2_INDEX = "repository_index"
     V2_LOAD = "repository_model_load"
     V2_UNLOAD = "repository_model_unload"
+    ADMIN_LIST = "admin_list"
+    ADMIN_ADD = "admin_add"
+    ADMIN_REMOVE = "admin_remove"
+    ADMIN_RELOAD = "admin_reload"
+    ADMIN_LABEL = "admin_label"
+    ADMIN_TRAFFIC = "admin_traffic"
 
     @property
     def computes(self) -> bool:
@@ -38,10 +45,19 @@ class Action(enum.Enum):
 
 _QUICK = frozenset(
     {
-        *(Action.STATUS, Action.METADATA, Action.MODELS),
+        *(Action.STATUS, Action.METADATA, Action.TRAFFIC, Action.MODELS),
         *(Action.V2_SERVER, Action.V2_METADATA, Action.V2_READY),
     }
 )
+
+ADMINISTRATIVE = frozenset(
+    {
+        *(Action.ADMIN_LIST, Action.ADMIN_ADD, Action.ADMIN_REMOVE),
+        *(Action.ADMIN_RELOAD, Action.ADMIN_LABEL, Action.ADMIN_TRAFFIC),
+        *(Action.V2_LOAD, Action.V2_UNLOAD),
+    }
+)
+"""What changes which models are served, or tells where they are: not for everybody."""
 
 
 @dataclass(frozen=True, slots=True)

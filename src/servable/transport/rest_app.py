@@ -10,27 +10,40 @@ from typing import Any, TypeAlias
 
 from servable.contracts import ModelProvider
 from servable.errors import Code, DeadlineExceeded, NotFound, ServableError, Unavailable
+from servable.metrics.batches import HEADER
 from servable.metrics.models import MeteredModels
 from servable.metrics.monitor import Metrics
 from servable.metrics.requests import CURRENT, Observation
+from servable.transport import admin_calls, rest_hints
+from servable.transport.admin_access import Access
+from servable.transport.admin_calls import Admin
 from servable.transport.failures import unforeseen
 from servable.transport.options import RestOptions
 from servable.transport.pool import RequestPool, too_busy
 from servable.transport.readiness import Readiness
-from servable.transport.rest_actions import Route
+from servable.transport.rest_actions import ADMINISTRATIVE, Route
 from servable.transport.rest_body import (
     Bodies,
     BodyTooLargeError,
     BodyTooSlowError,
+    HeadTooLargeError,
     Receive,
     Scope,
     header,
 )
 from servable.transport.rest_calls import answer
+from servable.transport.rest_forms import (
+    DTYPE_HEADER,
+    NAME_HEADER,
+    OUTPUTS_HEADER,
+    SHAPE_HEADER,
+    SIGNATURE_HEADER,
+)
 from servable.transport.rest_pages import JSON, Headers, Pages, Reply
 from servable.transport.rest_request import Request
 from servable.transport.rest_routes import is_api, route
 from servable.wire.status import HTTP_STATUS, error_body
+from servable.wire.v2_json import HEADER as BINARY_HEADER
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +53,17 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 CLOSING = "servable.closing"
 """The ASGI extension by which our server tells whether a connection is closing."""
 
+_READ = (SHAPE_HEADER, DTYPE_HEADER, NAME_HEADER, SIGNATURE_HEADER, OUTPUTS_HEADER)
+_SENT = (SHAPE_HEADER, DTYPE_HEADER, NAME_HEADER, BINARY_HEADER, b"retry-after")
 _CORS: Headers = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
-    (b"access-control-allow-headers", b"Content-Type"),
+    # The peer allows Content-Type alone; it reads no other header.
+    (
+        b"access-control-allow-headers",
+        b", ".join((b"Content-Type", b"content-encoding", BINARY_HEADER, *_READ)),
+    ),
+    (b"access-control-expose-headers", b", ".join(_SENT)),
 )
 _CLOSE: Headers = ((b"connection", b"close"),)
 _LATER: Headers = ((b"retry-after", b"1"),)
@@ -60,6 +80,8 @@ class App:
         pool: where models compute.
         metrics: counts requests.
         readiness: what probes are told.
+        access: decides who may change what is served.
+        admin: changes it; None where it can not be changed.
     """
 
     def __init__(
@@ -69,10 +91,15 @@ class App:
         pool: RequestPool,
         metrics: Metrics,
         readiness: Readiness,
+        access: Access,
+        admin: Admin | None,
     ) -> None:
+        self._access = access
+        self._admin = admin
         self._models = MeteredModels(models)
         self._options = options
         self._pool = pool
+        metrics.requests.know(models)
         self._record = metrics.requests.record
         self._shed = metrics.shed.at("rest")
         self._bodies = Bodies(options.max_body_bytes, options.body_seconds)
@@ -127,6 +154,8 @@ class App:
         wanted: Route | None = None
         try:
             wanted = route(method, target)
+            if wanted.action in ADMINISTRATIVE:
+                self._access.check(admin_calls.caller(scope))
             if not wanted.action.computes:
                 return self._answer(Request(wanted, target), _Job(scope))
             self._check_queue()
@@ -141,7 +170,9 @@ class App:
                     target,
                     body,
                     gzipped="gzip" in header(scope, b"content-encoding"),
-                    host=f"{scope.get('scheme', 'http')}://{header(scope, b'host')}",
+                    host=rest_hints.origin(
+                        scope.get("scheme", "http"), header(scope, b"host"), scope.get("server")
+                    ),
                     headers=scope["headers"],
                     check_method_name=self._options.check_method_name,
                 ),
@@ -173,12 +204,19 @@ class App:
     def _answer(self, request: Request, job: _Job) -> Reply:
         """Answer on this thread; raises nothing."""
         seen = _observed(request.route, len(request.body), job.wanted)
+        seen.header = lambda name: request.header(name.encode())
         CURRENT.observation = seen
         length, code = 0, Code.OK
         try:
-            reply = answer(self._models, request)
+            if request.route.action in admin_calls.ACTIONS:
+                reply = admin_calls.answer(self._admin, request)
+            else:
+                reply = answer(self._models, request)
             length = len(reply.body)
             reply = self._packed(reply, job)
+            if seen.batch is not None:
+                note = (HEADER.encode(), str(seen.batch).encode())
+                reply = Reply(reply.status, reply.body, (*reply.headers, note))
         except ServableError as error:
             code, reply = error.code, self._refusal(error)
         except Exception as error:
@@ -238,6 +276,8 @@ def _refusal(error: ServableError) -> Reply:
             return Reply(413, body, (*JSON, *_CLOSE))
         case BodyTooSlowError():
             return Reply(408, body, (*JSON, *_CLOSE))
+        case HeadTooLargeError():
+            return Reply(431, body, (*JSON, *_CLOSE))
     match error.code:
         case Code.RESOURCE_EXHAUSTED:
             return Reply(429, body, (*JSON, *_LATER))

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-from servable.errors import DeadlineExceeded, ResourceExhausted, Unavailable
+from servable.errors import DeadlineExceeded, ResourceExhausted, ServableError, Unavailable
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+FAULT = "servable.fault"
+"""The ASGI extension that holds a ServableError once a body turned out to be none."""
 
 MIN_BYTES_PER_SECOND = 1024
 """A body may always take its first seconds; after that it has to come at least this fast."""
@@ -20,6 +23,10 @@ DRAIN_SECONDS = 2.0
 
 class BodyTooLargeError(ResourceExhausted):
     """HTTP has a status of its own for this: 413."""
+
+
+class HeadTooLargeError(ResourceExhausted):
+    """HTTP has a status of its own for this: 431. What follows a chunked body counts as head."""
 
 
 class BodyTooSlowError(DeadlineExceeded):
@@ -54,6 +61,7 @@ class Bodies:
         Raises:
             BodyTooLargeError: it is longer than allowed, or says that it will be.
             BodyTooSlowError: it took too long.
+            ServableError: it broke off; see FAULT.
             Unavailable: the server stopped before it was complete.
         """
         declared = header(scope, b"content-length")
@@ -65,7 +73,7 @@ class Bodies:
             async with asyncio.timeout(seconds) as clock:
                 self._clocks.add(clock)
                 try:
-                    return await self._read(receive, clock)
+                    body = await self._read(receive, clock)
                 finally:
                     self._clocks.discard(clock)
         except TimeoutError as error:
@@ -75,6 +83,10 @@ class Bodies:
                 "The request body took too long to come.",
                 hint=f"Send at least {MIN_BYTES_PER_SECOND} bytes a second.",
             ) from error
+        fault = scope.get("extensions", {}).get(FAULT)
+        if isinstance(fault, ServableError):
+            raise fault
+        return body
 
     async def _read(self, receive: Receive, clock: asyncio.Timeout) -> bytes | None:
         chunks: list[bytes] = []

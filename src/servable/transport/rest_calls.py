@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from servable.contracts import ModelProvider
 from servable.errors import ServableError
-from servable.handlers import hints
 from servable.handlers.classify import CLASSIFY
 from servable.handlers.examples import Method, infer_on
 from servable.handlers.metadata import SIGNATURE_DEF, get_metadata
@@ -14,6 +13,7 @@ from servable.handlers.predict import predict_on, signature_to_decode_with
 from servable.handlers.regress import REGRESS
 from servable.handlers.resolve import acquire
 from servable.handlers.status import get_status, list_models
+from servable.handlers.traffic import get_traffic
 from servable.metrics.models import about_no_model
 from servable.transport import rest_forms, rest_hints, v2_calls
 from servable.transport.rest_actions import Action
@@ -21,7 +21,7 @@ from servable.transport.rest_dense import predict_dense
 from servable.transport.rest_forms import Form
 from servable.transport.rest_pages import Reply
 from servable.transport.rest_request import Request
-from servable.wire import json_inference, json_metadata, json_predict, json_status
+from servable.wire import json_inference, json_metadata, json_predict, json_status, json_traffic
 
 R = TypeVar("R")
 
@@ -49,6 +49,8 @@ def answer(models: ModelProvider, request: Request) -> Reply:
         case Action.METADATA:
             metadata = get_metadata(models, request.spec(), (SIGNATURE_DEF,))
             return _json(json_metadata.encode_metadata(metadata.id, metadata.signatures))
+        case Action.TRAFFIC:
+            return _json(json_traffic.encode_traffic(get_traffic(models, request.route.name)))
         case Action.MODELS:
             with about_no_model():
                 return _json(json_status.encode_models(list_models(models)))
@@ -67,10 +69,11 @@ def _json(body: bytes) -> Reply:
 
 
 def _predict(models: ModelProvider, request: Request) -> Reply:
+    text = request.text()
     try:
-        body = json_predict.PredictBody(request.text())
+        body = json_predict.PredictBody(text)
     except ServableError as error:
-        hints.explain(error, lambda: 'Send a JSON object such as {"instances": [...]}.')
+        rest_hints.explain_text(error, models, None, text, request)
         raise
     spec = request.spec(body.signature_name or rest_forms.signature_name(request))
     with acquire(models, spec) as handle:
@@ -87,16 +90,17 @@ def _predict(models: ModelProvider, request: Request) -> Reply:
             )
             return rest_forms.reply(rest_forms.wanted_form(request), layout, computed)
         except ServableError as error:
-            rest_hints.explain_predict(error, handle.servable, body, request.host, request.target)
+            rest_hints.explain_predict(error, handle.servable, body, spec.signature_name, request)
             raise
 
 
 def _infer(method: Method[R], models: ModelProvider, request: Request) -> R:
     """Return the result of a classify or regress request."""
+    text = request.text()
     try:
-        body = json_inference.read(request.text())
+        body = json_inference.read(text)
     except ServableError as error:
-        hints.explain(error, lambda: rest_hints.EXAMPLES)
+        rest_hints.explain_text(error, models, method, text, request)
         raise
     spec = request.spec(body.signature_name)
     with acquire(models, spec) as handle:
@@ -110,11 +114,6 @@ def _infer(method: Method[R], models: ModelProvider, request: Request) -> R:
             ).result
         except ServableError as error:
             rest_hints.explain_examples(
-                error,
-                handle.servable,
-                method,
-                spec.signature_name,
-                request.host,
-                request.target,
+                error, handle.servable, method, spec.signature_name, request
             )
             raise

@@ -12,7 +12,8 @@ from servable.handlers.images import image_inputs
 from servable.handlers.predict import DEFAULT_SIGNATURE, predict_on, signature_to_decode_with
 from servable.handlers.resolve import acquire
 from servable.tensors import Array, Signature
-from servable.transport import rest_forms
+from servable.transport import rest_forms, rest_hints
+from servable.transport.dense_hints import MESSAGE, explain_dense
 from servable.transport.rest_forms import Form
 from servable.transport.rest_pages import Reply
 from servable.transport.rest_request import MAX_INFLATED_BYTES, Request
@@ -36,22 +37,26 @@ def predict_dense(models: ModelProvider, request: Request, form: Form) -> Reply:
         name = spec.signature_name or DEFAULT_SIGNATURE
         try:
             inputs = _inputs(request, form, content, name, signature)
+            outputs = rest_forms.output_names(request)
+            computed = predict_on(
+                handle,
+                spec.signature_name,
+                inputs,
+                outputs,
+                check_method_name=request.check_method_name,
+            )
+            return rest_forms.reply(wanted, Layout.COLUMNS, computed)
         except ServableError as error:
-            hints.explain(error, lambda: hints.expected(name, signature))
+            explain_dense(error, form, name, signature, rest_hints.url(request, "predict"))
             raise
-        outputs = rest_forms.output_names(request)
-        computed = predict_on(
-            handle,
-            spec.signature_name,
-            inputs,
-            outputs,
-            check_method_name=request.check_method_name,
-        )
-        return rest_forms.reply(wanted, Layout.COLUMNS, computed)
 
 
 def _predict_message(models: ModelProvider, request: Request) -> Reply:
-    message = predict_proto.read_request(request.content())
+    try:
+        message = predict_proto.read_request(request.content())
+    except ServableError as error:
+        hints.explain(error, lambda: MESSAGE)
+        raise
     spec = _agreed(request, message.spec or ModelSpec(""))
     outputs = message.output_filter or rest_forms.output_names(request)
     with acquire(models, spec) as handle:

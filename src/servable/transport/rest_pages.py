@@ -1,25 +1,29 @@
 """Pages beside the API: what probes ask, and metrics.
 
 `/livez` and `/healthz` say that the process answers; `/readyz` and `/ping` whether every
-model can be asked; the Open Inference Protocol has names of its own for the two. An
-orchestrator that restarts what is not healthy should ask the former, a load balancer the
-latter.
+model can be asked, or any, or those that are named; the Open Inference Protocol has names
+of its own for the two. An orchestrator that restarts what is not healthy should ask the
+former, a load balancer the latter.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 import orjson
 
+from servable.errors import InvalidArgument
 from servable.metrics.monitor import Metrics
 from servable.transport.readiness import Readiness
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON: Headers = ((b"content-type", b"application/json"),)
+_MOST_NAMED = 1000
+_QUESTIONS = "Ask with model=NAME, which may be repeated, and need=all or need=any."
 _FRESH: Headers = (*JSON, (b"cache-control", b"no-store"))
 _TEXT: Headers = ((b"content-type", b"text/plain"),)
 _PROMETHEUS: Headers = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
@@ -47,13 +51,13 @@ class Pages:
         self._readiness = readiness
         self._metrics = metrics
         self._peer_path = peer_path
-        self._probes: dict[str, Callable[[], Reply]] = {
+        self._probes: dict[str, Callable[[str], Reply]] = {
             "/livez": _alive,
             "/healthz": _alive,
             "/readyz": self._ready,
             "/ping": self._ready,
             "/v2/health/live": _alive,
-            "/v2/health/ready": self._ready,
+            "/v2/health/ready": lambda _query: self._ready(""),
         }
 
     async def reply(self, method: str, path: str, target: str) -> Reply | None:
@@ -75,11 +79,14 @@ class Pages:
         if method not in ("GET", "HEAD"):
             return Reply(405, b'{"error":"Send GET."}', (*JSON, (b"allow", b"GET, HEAD")))
         if probe is not None:
-            return probe()
+            return probe(target.partition("?")[2])
         return Reply(200, await _apart(self._metrics.page), _PROMETHEUS)
 
-    def _ready(self) -> Reply:
-        report = self._readiness.report()
+    def _ready(self, query: str) -> Reply:
+        try:
+            report = self._readiness.report(*_wanted(query))
+        except InvalidArgument as error:
+            return Reply(400, orjson.dumps({"error": error.message, "hint": error.hint}), _FRESH)
         body = {
             "ready": report.ready,
             "draining": report.draining,
@@ -91,7 +98,26 @@ class Pages:
         return Reply(200 if report.ready else 503, orjson.dumps(body), _FRESH)
 
 
-def _alive() -> Reply:
+def _wanted(query: str) -> tuple[Sequence[str] | None, bool]:
+    """Return which models a query asks for, None for all, and whether one of them is enough.
+
+    Raises:
+        InvalidArgument: it says something else.
+    """
+    try:
+        pairs = parse_qsl(
+            query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=_MOST_NAMED
+        )
+    except ValueError:
+        pairs = [("", "")]
+    names = [value for key, value in pairs if key == "model" and value]
+    modes = [value for key, value in pairs if key == "need"]
+    if len(names) + len(modes) < len(pairs) or len(modes) > 1 or set(modes) - {"all", "any"}:
+        raise InvalidArgument(f"No such question: {query[:100]}", hint=_QUESTIONS)
+    return names or None, modes == ["any"]
+
+
+def _alive(_query: str) -> Reply:
     return Reply(200, b'{"alive":true}', _FRESH)
 
 

@@ -12,7 +12,7 @@ import re
 from urllib.parse import parse_qsl
 
 from servable.errors import InvalidArgument
-from servable.transport import v2_routes
+from servable.transport import admin_routes, v2_routes
 from servable.transport.rest_actions import Action, Route, decoded, version_number
 
 OPENAPI_PATH = "/openapi.json"
@@ -21,6 +21,7 @@ _NAME = r"([^/:]+)"
 _CHOICE = rf"(?:(?i:/versions)/([0-9]+)|(?i:/labels)/{_NAME})?"
 _POST = re.compile(rf"(?i:/v1/models)/{_NAME}{_CHOICE}:(classify|regress|predict)")
 _GET = re.compile(rf"(?i:/v1/models)(?:/{_NAME})?{_CHOICE}(/(?i:metadata))?")
+_TRAFFIC = re.compile(rf"(?i:/v1/models)/{_NAME}/traffic")
 _QUERIED = re.compile(r"(.+:predict)\?([^?]*)")
 _MOST_QUERIED = 1000
 
@@ -48,10 +49,12 @@ def route(method: str, target: str) -> Route:
 
     Raises:
         InvalidArgument: the grammar has no such request; the text is the peer's.
-        NotFound, Unimplemented: see `v2_routes.route`.
+        NotFound, Unimplemented: see `v2_routes.route` and `admin_routes.route`.
     """
     if v2_routes.is_v2(target):
         return v2_routes.route(method, target)
+    if target.startswith(admin_routes.PREFIX):
+        return admin_routes.route(method, target)
     if method == "POST":
         path, signature_name, outputs = _choices(target)
         if match := _POST.fullmatch(path):
@@ -66,6 +69,8 @@ def route(method: str, target: str) -> Route:
             )
     if method == "GET" and target.partition("?")[0] == OPENAPI_PATH:
         return Route(Action.OPENAPI)
+    if method == "GET" and (match := _TRAFFIC.fullmatch(target)):
+        return Route(Action.TRAFFIC, _name(match[1]))
     if method == "GET" and (match := _GET.fullmatch(target)):
         name, version, label, leaf = match.groups()
         if name is None:

@@ -23,6 +23,7 @@ def server_context(tls: Tls) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    context.sslobject_class = _Alerting
     _load_chain(context, tls)
     if tls.client_verify:
         if not tls.custom_ca:
@@ -47,6 +48,34 @@ def grpc_credentials(tls: Tls) -> grpc.ServerCredentials:
         tls.custom_ca.encode() or None,
         tls.client_verify,
     )
+
+
+_OF_CERTIFICATES = frozenset({"PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFICATE_VERIFY_FAILED"})
+
+
+class _Alerting(ssl.SSLObject):
+    """One end of a connection whose peer is told why the handshake failed.
+
+    asyncio and uvloop send what OpenSSL wants to send when it wants to read, but not when
+    it gives up, and close the connection; the client then sees nothing but its end. So
+    giving up is announced as a wish to read, once.
+    """
+
+    _failure: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            if error.reason not in _OF_CERTIFICATES:
+                # What does not speak TLS at all gets no alert, and may wait for ever for one.
+                raise
+            self._failure = error
+            raise ssl.SSLWantReadError(*error.args) from error
 
 
 def _load_chain(context: ssl.SSLContext, tls: Tls) -> None:

@@ -25,6 +25,11 @@ SERVICE = "inference.GRPCInferenceService"
 QUICK = frozenset(f"/{SERVICE}/{name}" for name in ("ServerLive", "ServerReady", "ModelReady"))
 """What probes ask."""
 
+GUARDED = frozenset(
+    f"/{SERVICE}/{name}" for name in ("RepositoryModelLoad", "RepositoryModelUnload")
+)
+"""What changes which models are served."""
+
 
 def services(readiness: Readiness) -> Mapping[str, Mapping[str, Answer]]:
     """Return service -> method -> its answer. Each may block, and raises ServableError."""

@@ -1,10 +1,11 @@
 """The fast path for numbers: from JSON text to an array without a Python object for each.
 
 simdjson parses the body and copies all the numbers of a nested array into one flat
-buffer. It does not say how they were nested; that is checked on the body's own
-bytes. With digits and blanks deleted, what is left of a nested array of shape
-[2, 3] is `[[,,],[,,]]`, and of any other array something else; only `[]` and `[1]`
-look the same then, and those the number of values tells apart.
+buffer. It does not say how they were nested. Where there are few inner arrays they are
+asked for their lengths, one by one; otherwise that is checked on the body's own bytes.
+With digits and blanks deleted, what is left of a nested array of shape [2, 3] is
+`[[,,],[,,]]`, and of any other array something else; only `[]` and `[1]` look the same
+then, and those the number of values tells apart.
 
 Whatever is unusual is left to the exact path: nothing here raises an error that a
 user sees.
@@ -14,6 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Literal
 
 import numpy as np
@@ -27,6 +30,9 @@ _BLANKS_AND_NUMBERS = b" \t\n\r0123456789+-.eE"
 
 _SATURATED = 0xFFFFFF
 """simdjson stops counting the elements of one array here."""
+
+_BYTES_AN_ARRAY = 2**9
+"""With fewer bytes for each array it takes less time to look at these than to ask the arrays."""
 
 _NUMPY = {"d": np.float64, "i": np.int64, "u": np.uint64}
 
@@ -59,22 +65,42 @@ def arrays(body: bytes, nested: Sequence[tuple[simdjson.Array, DType]]) -> list[
 
     The values are those that the exact path would give, element for element.
     """
-    shapes = [_first_path(array) for array, _ in nested]
-    if None in shapes:
-        return None
-    skeletons = _skeletons(body)
-    if len(skeletons) != len(nested):
+    shapes = [shape for array, _ in nested if (shape := _first_path(array)) is not None]
+    if len(shapes) != len(nested):
         return None
     result = []
-    for (array, dtype), shape, skeleton in zip(nested, shapes, skeletons, strict=True):
+    for (array, dtype), shape in zip(nested, shapes, strict=True):
         flat = _flat(array, dtype)
-        if shape is None or flat is None or flat.size != math.prod(shape):
+        if flat is None or flat.size != math.prod(shape):
             return None
-        # A first path may promise more than the text holds; look before building that.
-        if len(skeleton) != _skeleton_length(shape) or skeleton != _skeleton(shape):
-            return None
-        result.append(flat.reshape(shape))
-    return result
+        result.append(flat)
+    if not _are_regular(body, [array for array, _ in nested], shapes):
+        return None
+    return [flat.reshape(shape) for flat, shape in zip(result, shapes, strict=True)]
+
+
+def _are_regular(
+    body: bytes, nested: Sequence[simdjson.Array], shapes: Sequence[tuple[int, ...]]
+) -> bool:
+    """Whether arrays that hold nothing but numbers, and as many as these shapes, have them."""
+    inner = sum(sum(accumulate(shape[:-1], mul, initial=1)) for shape in shapes)
+    if inner * _BYTES_AN_ARRAY < len(body):
+        # Were there one more array, or a bracket in a string, there would be more brackets.
+        return body.count(b"[") == inner and all(map(_has_shape, nested, shapes))
+    skeletons = _skeletons(body)
+    # A first path may promise more than the text holds; look before building that.
+    return len(skeletons) == len(shapes) and all(
+        len(skeleton) == _skeleton_length(shape) and skeleton == _skeleton(shape)
+        for skeleton, shape in zip(skeletons, shapes, strict=True)
+    )
+
+
+def _has_shape(array: object, shape: Sequence[int]) -> bool:
+    """Whether every array down to the last level of a shape has its length there."""
+    if not isinstance(array, simdjson.Array) or len(array) != shape[0]:
+        return False
+    rest = shape[1:]
+    return not rest or all(_has_shape(item, rest) for item in array)
 
 
 def _skeletons(body: bytes) -> list[bytes]:

@@ -61,7 +61,13 @@ def in_bulk(value: Json, dtype: DType | None) -> Array | None:
     shape: list[int] = []
     level = [value]
     while level and type(first := level[0]) is list:
-        if len(shape) == MAX_RANK or set(map(type, level)) != {list}:
+        if len(shape) == MAX_RANK:
+            return None
+        if len(level) == 1:
+            shape.append(len(first))
+            level = first
+            continue
+        if set(map(type, level)) != {list}:
             return None
         if set(map(len, level)) != {len(first)}:
             return None
@@ -170,7 +176,9 @@ def _array(values: Sequence[Json], dtype: DType) -> Array:
         strings = np.empty(len(values), object)
         strings[:] = values
         return strings
-    if dtype.enum in FLOATS:
+    if dtype is tensors.DOUBLE:
+        return np.array(values, np.float64)
+    if dtype is tensors.FLOAT:
         with np.errstate(over="ignore"):  # what float can not hold becomes an infinity
             return np.array(values, np.float64).astype(dtype.numpy, copy=False)
     if dtype.enum in INTEGER_RANGES:

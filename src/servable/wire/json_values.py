@@ -59,7 +59,8 @@ def values(alias: str, array: Array) -> Any:
     if not array.flags.c_contiguous:
         array = array.copy(order="C")
     # An empty index turns an array without dimensions into a scalar, as orjson needs it.
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    # Twice as fast as all() for few elements, and as fast for many.
+    if array.dtype.kind == "f" and b"\0" in np.isfinite(array).tobytes():
         return _with_words(array)
     return array[()]
 

@@ -242,7 +242,13 @@ _CLASSES: Schema = {
             "items": {
                 "type": "array",
                 "description": "A label and its score for each class",
-                "items": {"type": "array", "prefixItems": [_TEXT, {"type": "number"}]},
+                # `prefixItems` would say more, and common tools can not read it.
+                "items": {
+                    "type": "array",
+                    "items": {"anyOf": [_TEXT, {"type": "number"}]},
+                    "minItems": 2,
+                    "maxItems": 2,
+                },
             },
         }
     },

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from servable import tensors
 from servable.tensors import DType, Shape, Signature, TensorSpec
+from servable.wire import json_example
+from servable.wire.json_predict import Layout
 from servable.wire.json_tensors import FLOATS, INTEGER_RANGES
 
 Schema = dict[str, Any]
 
-MAX_EXAMPLE_ELEMENTS = 256
-"""A signature with more elements than this gets no example."""
+_LAYOUTS = {Layout.ROWS: "rows", Layout.COLUMNS: "columns"}
 
 _BASE64: Schema = {
     "type": "object",
@@ -38,7 +39,7 @@ def rows_request(name: str, signature: Signature) -> Schema | None:
     if not _has_rows(signature.inputs):
         return None
     count = next(iter(_row_counts(signature.inputs)), None)
-    rows = {alias: _row(spec) for alias, spec in signature.inputs.items()}
+    rows = {alias: _row(spec, at_least=1) for alias, spec in signature.inputs.items()}
     # All rows are of one kind, with names or without.
     lists = [_list(items, count, at_least=1) for items in _forms(rows, signature)]
     return _body(name, "instances", _any(lists))
@@ -46,46 +47,36 @@ def rows_request(name: str, signature: Signature) -> Schema | None:
 
 def columns_request(name: str, signature: Signature) -> Schema:
     """Return the schema of a body with `inputs`."""
-    members = {alias: tensor(spec) for alias, spec in signature.inputs.items()}
+    members = {alias: tensor(spec, at_least=1) for alias, spec in signature.inputs.items()}
     return _body(name, "inputs", _any(_forms(members, signature)))
 
 
 def rows_response(signature: Signature) -> Schema:
     """Return the schema of an answer with `predictions`."""
-    rows = {alias: _row(spec) for alias, spec in signature.outputs.items()}
+    rows = {alias: _row(spec) for alias, spec in _promised(signature).items()}
     return _object({"predictions": {"type": "array", "items": _bare_or_named(rows)}})
 
 
 def columns_response(signature: Signature) -> Schema:
     """Return the schema of an answer with `outputs`."""
-    members = {alias: tensor(spec) for alias, spec in signature.outputs.items()}
+    members = {alias: tensor(spec) for alias, spec in _promised(signature).items()}
     return _object({"outputs": _bare_or_named(members)})
 
 
-def tensor(spec: TensorSpec) -> Schema:
-    """Return the schema of a tensor as nested lists."""
-    return {"description": str(spec), **_nested(spec.dtype, spec.shape)}
+def tensor(spec: TensorSpec, at_least: int = 0) -> Schema:
+    """Return the schema of a tensor as nested lists.
+
+    Args:
+        spec: its dtype and shape.
+        at_least: elements of lists of lists: an empty one can not say what is inside.
+    """
+    return {"description": str(spec), **_nested(spec.dtype, spec.shape, at_least)}
 
 
 def examples(name: str, signature: Signature) -> dict[str, Schema]:
-    """Return bodies that the signature takes, by layout; unknown sizes are 1.
-
-    The element counts are bounded, so a large signature has none.
-    """
-    shapes = {alias: _filled(spec.shape) for alias, spec in signature.inputs.items()}
-    if sum(math.prod(shape) for shape in shapes.values()) > MAX_EXAMPLE_ELEMENTS:
-        return {}
-    values = {alias: _sample(spec, shapes[alias]) for alias, spec in signature.inputs.items()}
-    chosen = {} if name == "serving_default" else {"signature_name": name}
-    bare = next(iter(values.values())) if len(values) == 1 else None
-    found = {"columns": {"value": {**chosen, "inputs": values if bare is None else bare}}}
-    if _has_rows(signature.inputs):
-        instances = bare or [
-            dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)
-        ]
-        if instances:
-            found["rows"] = {"value": {**chosen, "instances": instances}}
-    return found
+    """Return small bodies that the signature takes, by layout, if there are any."""
+    found = json_example.documents(name, signature)
+    return {_LAYOUTS[layout]: {"value": document} for layout, document in found.items()}
 
 
 def features(signature: Signature) -> Schema:
@@ -134,6 +125,13 @@ def _bare_or_named(members: Mapping[str, Schema]) -> Schema:
     return next(iter(members.values())) if len(members) == 1 else _object(members)
 
 
+def _promised(signature: Signature) -> Mapping[str, TensorSpec]:
+    """Return the outputs, without their shapes where inputs of any rank decide on them."""
+    if all(spec.shape is not None for spec in signature.inputs.values()):
+        return signature.outputs
+    return {alias: replace(spec, shape=None) for alias, spec in signature.outputs.items()}
+
+
 def _has_rows(inputs: Mapping[str, TensorSpec]) -> bool:
     """Whether all inputs can have the same number of rows."""
     return len(_row_counts(inputs)) <= 1 and all(spec.shape != () for spec in inputs.values())
@@ -143,16 +141,19 @@ def _row_counts(inputs: Mapping[str, TensorSpec]) -> set[int | None]:
     return {spec.shape[0] for spec in inputs.values() if spec.shape} - {None}
 
 
-def _row(spec: TensorSpec) -> Schema:
-    return tensor(TensorSpec(spec.name, spec.dtype, spec.shape[1:] if spec.shape else None))
+def _row(spec: TensorSpec, at_least: int = 0) -> Schema:
+    row = replace(spec, shape=spec.shape[1:] if spec.shape else None)
+    return tensor(row, at_least)
 
 
-def _nested(dtype: DType | None, shape: Shape) -> Schema:
+def _nested(dtype: DType | None, shape: Shape, at_least: int) -> Schema:
     element = _element(dtype) if dtype else None
-    if shape is None or element is None:
+    if element is None:
         return {}
-    for size in reversed(shape):
-        element = _list(element, size)
+    if shape is None:
+        return {"anyOf": [element, {"type": "array"}]}
+    for depth, size in enumerate(reversed(shape)):
+        element = _list(element, size, at_least if depth else 0)
     return element
 
 
@@ -165,7 +166,9 @@ def _list(items: Schema, size: int | None, at_least: int = 0) -> Schema:
 
 def _element(dtype: DType) -> Schema | None:
     if dtype.enum in FLOATS:
-        return {"type": "number", "format": dtype.name}
+        # Beyond these a number becomes infinite, for which JSON Schema has no word.
+        most = float(np.finfo(dtype.numpy).max)
+        return {"type": "number", "format": dtype.name, "minimum": -most, "maximum": most}
     if dtype.enum in INTEGER_RANGES:
         limits = np.iinfo(dtype.numpy)
         return {"type": "integer", "minimum": int(limits.min), "maximum": int(limits.max)}
@@ -174,20 +177,3 @@ def _element(dtype: DType) -> Schema | None:
     if dtype is tensors.STRING:
         return {"anyOf": [{"type": "string"}, _BASE64]}
     return None
-
-
-def _filled(shape: Shape) -> tuple[int, ...]:
-    return (1,) if shape is None else tuple(1 if size is None else size for size in shape)
-
-
-def _sample(spec: TensorSpec, shape: Sequence[int]) -> Any:
-    value: Any = 1
-    if spec.dtype is not None and spec.dtype.enum in FLOATS:
-        value = 1.0
-    elif spec.dtype is tensors.BOOL:
-        value = True
-    elif spec.dtype is tensors.STRING:
-        value = "text"
-    for size in reversed(shape):
-        value = [value] * size
-    return value

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from servable import tensors
+from servable import tensors, varint
 from servable.contracts import ServableId
 from servable.errors import InvalidArgument
 from servable.pb import oip_pb2
+from servable.tensor_wire import write
 from servable.tensors import Array, DType
 from servable.wire import v2_tensors
 from servable.wire.spec_proto import parse
@@ -33,6 +34,17 @@ _FIELDS: Mapping[DType, str] = {
     tensors.STRING: "bytes_contents",
 }
 """Where the elements are, one by one; other datatypes have the binary form only."""
+
+_TAGS = {
+    field.name: varint.encode(field.number << 3 | 2)
+    for field in oip_pb2.InferTensorContents.DESCRIPTOR.fields
+}
+"""What a field with elements begins with, if they are packed."""
+
+_FEW = 2**6  # up to here protobuf writes elements in less time
+
+# What fields begin with: of a ModelInferResponse, and of one of its outputs.
+_OUTPUT, _RAW_OUTPUT, _CONTENTS = b"\x2a", b"\x32", b"\x2a"
 
 _ELEMENTS: Mapping[str, Any] = {
     "bool_contents": np.bool_,
@@ -93,23 +105,37 @@ def write_infer(id: ServableId, request: InferMessage, outputs: Mapping[str, Arr
 
     Raises:
         InvalidArgument: an output has no form in the protocol.
+        ResourceExhausted: the outputs are larger than any message.
     """
-    response = oip_pb2.ModelInferResponse(
-        model_name=id.name, model_version=str(id.version), id=request.id
-    )
     # A message has all of its tensors in one form.
     binary = request.binary or any(
         v2_tensors.dtype_of(v2_tensors.datatype(array)) not in _FIELDS for array in outputs.values()
     )
+    head = oip_pb2.ModelInferResponse(model_name=id.name, model_version=str(id.version))
+    head.id = request.id
+    response: list[write.Piece] = [head.SerializeToString()]
     for name, array in outputs.items():
-        datatype = v2_tensors.datatype(array)
-        tensor = response.outputs.add(name=name, datatype=datatype, shape=array.shape)
-        if binary:
-            response.raw_output_contents.append(bytes(v2_tensors.to_binary(array)))
-        else:
-            field = _FIELDS[v2_tensors.dtype_of(datatype)]
-            getattr(tensor.contents, field).extend(array.reshape(-1).tolist())
-    return response.SerializeToString()
+        response += write.delimited(_OUTPUT, _output(name, array, as_contents=not binary))
+    if binary:
+        for array in outputs.values():
+            response += write.delimited(_RAW_OUTPUT, [v2_tensors.to_binary(array)])
+    write.refuse_larger(write.size(response))
+    return b"".join(response)
+
+
+def _output(name: str, array: Array, *, as_contents: bool) -> list[write.Piece]:
+    datatype = v2_tensors.datatype(array)
+    tensor = oip_pb2.ModelInferResponse.InferOutputTensor(
+        name=name, datatype=datatype, shape=array.shape
+    )
+    if not as_contents:
+        return [tensor.SerializeToString()]
+    field = _FIELDS[v2_tensors.dtype_of(datatype)]
+    if array.size <= _FEW or array.dtype.hasobject:
+        getattr(tensor.contents, field).extend(array.reshape(-1).tolist())
+        return [tensor.SerializeToString()]
+    contents = write.values(_TAGS[field], array.reshape(-1))
+    return [tensor.SerializeToString(), *write.delimited(_CONTENTS, contents)]
 
 
 def _input(tensor: oip_pb2.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Array:

@@ -56,9 +56,9 @@ def test_the_peers_page(port: int, ask: Callable[..., Any]) -> None:
         f':tensorflow:serving:request_count{{model_name="{model}",status="{status}"}} {count}'
         for model, status, count in (
             ("", "INVALID_ARGUMENT", 2),
+            ("(unknown)", "NOT_FOUND", 1),
             ("m", "INVALID_ARGUMENT", 1),
             ("m", "OK", 3),
-            ("nope", "NOT_FOUND", 1),
         )
     ]
     reply = ask(port, "GET", PEER_PATH + "?x=1")
@@ -66,6 +66,18 @@ def test_the_peers_page(port: int, ask: Callable[..., Any]) -> None:
         400,
         f"Unexpected path: {PEER_PATH}?x=1. Should be {PEER_PATH}",
     )
+
+
+def test_a_name_that_a_stranger_made_up_is_not_on_any_page(
+    port: int, ask: Callable[..., Any]
+) -> None:
+    for name in ("%00", "made-up", "%22%7D%0A"):
+        assert ask(port, "GET", f"/v1/models/{name}").status == 404
+    for path in (PEER_PATH, "/metrics"):
+        text = ask(port, "GET", path).body.decode()
+        assert "\0" not in text
+        assert "made-up" not in text
+        assert 'model_name="(unknown)",status="NOT_FOUND"} 4' in text
 
 
 def test_our_page(port: int, ask: Callable[..., Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # has no stubs
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -149,7 +150,7 @@ def values(schema: Any, size: int) -> st.SearchStrategy[Any]:
     match schema.get("type"):
         case "array":
             length = schema.get("minItems", 0) if "maxItems" in schema else size
-            return st.lists(values(schema["items"], size), min_size=length, max_size=length)
+            return st.lists(values(schema.get("items", {}), size), min_size=length, max_size=length)
         case "object":
             members = {
                 name: values(one, size) for name, one in schema.get("properties", {}).items()
@@ -175,7 +176,9 @@ PREDICTS = ["half_plus_two", "shaped", "pair", "a%2Fb%20%7Bc%7D"]
 
 @pytest.mark.parametrize("model", PREDICTS)
 def test_bodies_of_a_schema_are_answered(model: str, document: Any, port: int, ask: Any) -> None:
-    schema = bodies(document["paths"][f"/v1/models/{model}:predict"]["post"])["schema"]
+    operation = document["paths"][f"/v1/models/{model}:predict"]["post"]
+    schema = bodies(operation)["schema"]
+    answers = operation["responses"]["200"]["content"]["application/json"]["schema"]
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(data=st.data(), size=st.integers(1, 3))
@@ -183,6 +186,8 @@ def test_bodies_of_a_schema_are_answered(model: str, document: Any, port: int, a
         body = data.draw(values(schema, size))
         reply = ask(port, "POST", f"/v1/models/{model}:predict", json.dumps(body))
         assert reply.status < 500, (body, reply.body)
+        if reply.status == 200:
+            jsonschema.validate(reply.document, answers)
         if model in ("half_plus_two", "pair"):
             assert reply.status == 200, (body, reply.body)
 

@@ -99,6 +99,39 @@ def test_a_server_is_ready_when_every_model_is_and_until_it_stops(
     assert reply.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ("need=any", 200, {"a", "b"}),
+        ("need=all", 503, {"a", "b"}),
+        ("model=a", 200, {"a"}),
+        ("model=b", 503, {"b"}),
+        ("model=a&model=b", 503, {"a", "b"}),
+        ("model=b&model=a&need=any", 200, {"a", "b"}),
+        ("model=nobody", 503, {"nobody"}),
+        ("model=nobody&need=any", 503, {"nobody"}),
+    ],
+)
+def test_readiness_can_ask_for_all_models_any_or_some(
+    stage: Stage, ask: Callable[..., Any], query: str, status: int, told: set[str]
+) -> None:
+    reply = ask(stage.rest_port, "GET", f"/readyz?{query}")
+    assert (reply.status, reply.document["models"].keys()) == (status, told)
+    stage.readiness.drain()
+    assert ask(stage.rest_port, "GET", f"/readyz?{query}").status == 503
+
+
+@pytest.mark.parametrize(
+    "query", ["models=a", "model=", "need=some", "need=any&need=all", "any", "&"]
+)
+def test_readiness_refuses_questions_it_does_not_know(
+    stage: Stage, ask: Callable[..., Any], query: str
+) -> None:
+    reply = ask(stage.rest_port, "GET", f"/readyz?{query}")
+    assert reply.status == 400
+    assert "need=any" in reply.document["hint"]
+
+
 def test_probes_take_head_and_refuse_other_methods(stage: Stage, ask: Callable[..., Any]) -> None:
     reply = ask(stage.rest_port, "HEAD", "/livez")
     assert (reply.status, reply.body) == (200, b"")

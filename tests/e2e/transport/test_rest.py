@@ -193,7 +193,12 @@ def test_cors_headers_are_on_every_answer_if_wanted(
         headers = ask(port, method, path, headers={"Origin": "http://a"}).headers
         assert headers["access-control-allow-origin"] == "*"
         assert headers["access-control-allow-methods"] == "POST, GET"
-        assert headers["access-control-allow-headers"] == "Content-Type"
+        allowed = headers["access-control-allow-headers"].lower().split(", ")
+        assert allowed[0] == "content-type"
+        assert {"x-tensor-shape", "x-signature-name", "x-output-name"} <= set(allowed)
+        assert {"inference-header-content-length", "content-encoding"} <= set(allowed)
+        exposed = headers["access-control-expose-headers"].split(", ")
+        assert {"x-tensor-shape", "x-tensor-dtype", "x-tensor-name"} <= set(exposed)
 
 
 # Bodies

@@ -93,10 +93,37 @@ def test_grpc_over_tls(rpc: Callable[[Tls], int]) -> None:
 
 
 def test_rest_lets_only_known_clients_in(rest: Callable[[Tls], int]) -> None:
-    port = rest(MUTUAL)
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        ask_rest(port, trusting())
-    assert ask_rest(port, trusting(client=True)) == [3.0]
+    assert ask_rest(rest(MUTUAL), trusting(client=True)) == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("version", "alert"),
+    [
+        (ssl.TLSVersion.TLSv1_3, "ALERT_CERTIFICATE_REQUIRED"),
+        (ssl.TLSVersion.TLSv1_2, "ALERT_HANDSHAKE_FAILURE"),
+    ],
+)
+def test_a_client_without_a_certificate_is_told_so(
+    rest: Callable[[Tls], int], version: ssl.TLSVersion, alert: str
+) -> None:
+    port, context = rest(MUTUAL), trusting()
+    context.maximum_version = version
+    for _ in range(2):
+        with pytest.raises(ssl.SSLError) as caught:
+            ask_rest(port, context)
+        assert alert in caught.value.reason
+
+
+def test_a_body_that_is_too_long_is_refused_over_tls_too(rest: Callable[[Tls], int]) -> None:
+    with closing(
+        http.client.HTTPSConnection("localhost", rest(SERVER), context=trusting(), timeout=60)
+    ) as connection:
+        connection.putrequest("POST", "/v1/models/m:predict")
+        connection.putheader("Content-Length", str(2**40))
+        connection.endheaders(b" " * 300_000)
+        response = connection.getresponse()
+        assert (response.status, response.headers["connection"]) == (413, "close")
+        assert json.loads(response.read())["error"]
 
 
 def test_grpc_lets_only_known_clients_in(rpc: Callable[[Tls], int]) -> None:

@@ -38,6 +38,7 @@ V1 = {
     Action.STATUS,
     Action.METADATA,
     Action.MODELS,
+    Action.TRAFFIC,
 }
 
 

@@ -59,7 +59,7 @@ def test_the_sample_request_is_one_that_the_model_answers() -> None:
     found = document(DATA / "models" / "tf1_partitioned")
     sample = found["signatures"]["serving_default"]["sample"]
     assert sample["error"] is None
-    assert json.loads(sample["body"]) == {"inputs": {"x": [[1.0] * 7]}}
+    assert json.loads(sample["body"]) == {"inputs": [[1.0] * 7]}
 
 
 def test_trace_shows_the_passes_and_the_plan() -> None:

@@ -34,6 +34,13 @@ def test_a_single_input_needs_no_name() -> None:
     assert tensors_for(["[[1, 2]]"], ONE)["x"].tolist() == [[1.0, 2.0]]
 
 
+def test_not_a_number_and_infinities_are_numbers() -> None:
+    array = tensors_for(["x=[[NaN, -Infinity], [Infinity, 1]]"], ONE)["x"]
+    np.testing.assert_array_equal(array, np.array([[np.nan, -np.inf], [np.inf, 1]], np.float32))
+    with pytest.raises(InvalidArgument, match="is not JSON"):
+        tensors_for(["[[NaN, 1,]]"], ONE)
+
+
 @pytest.mark.parametrize("at", ["", "@"])
 def test_numpy_and_json_files_are_read(tmp_path: Path, at: str) -> None:
     np.save(tmp_path / "a.npy", np.array([[1, 2]], np.int64))

@@ -18,6 +18,7 @@ VERBS = sorted(main.commands)
 
 def test_there_are_these_verbs() -> None:
     assert VERBS == [
+        "bench",
         "checkpoint",
         "classify",
         "demo",
@@ -25,6 +26,7 @@ def test_there_are_these_verbs() -> None:
         "edit",
         "metadata",
         "model_server",
+        "models",
         "predict",
         "regress",
         "reload",

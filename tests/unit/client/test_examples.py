@@ -55,6 +55,9 @@ def test_an_empty_list_is_a_feature_of_no_kind() -> None:
         ({"x": [[1], [2, 3]]}, "is no tensor"),
         (b"\xff\xff", "not a serialized tf.Example"),
         (3, "the example is a int"),
+        ({1: 2.0}, "has a feature whose name is 1"),
+        ({"x": [1, "a"]}, "mixes 1 with other kinds"),
+        ({"x": 2**70}, "is beyond 64 bits"),
     ],
 )
 def test_what_no_feature_can_hold_is_refused_by_name(value: Any, complaint: str) -> None:
@@ -62,8 +65,8 @@ def test_what_no_feature_can_hold_is_refused_by_name(value: Any, complaint: str)
         make_example(value)
 
 
-def test_one_example_instead_of_a_list_is_noticed() -> None:
-    one: Any = {"x": 1}
+@pytest.mark.parametrize("one", [{"x": 1}, b"", "text", None, 1])
+def test_what_is_no_list_of_examples_is_noticed(one: Any) -> None:
     with pytest.raises(InvalidArgument, match="not a list"):
         input_message(one, None)
 

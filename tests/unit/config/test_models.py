@@ -140,9 +140,9 @@ def absolute(name: str, path: str) -> str:
         ([ModelConfig("a", "/a"), ModelConfig("m", "./m")], InvalidArgument, absolute("m", "./m")),
         ([ModelConfig("m", "/a\0b")], InvalidArgument, absolute("m", "/a\0b")),
         (
-            [ModelConfig("m", "s3://bucket/m")],
+            [ModelConfig("m", "nowhere://bucket/m")],
             Unimplemented,
-            "File system scheme 's3' not implemented (file: 's3://bucket/m')",
+            "File system scheme 'nowhere' not implemented (file: 'nowhere://bucket/m')",
         ),
         (
             [ModelConfig(f"m{i}", "/m") for i in range(MAX_MODELS + 1)],

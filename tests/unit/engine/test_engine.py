@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from servable.engine import plan as plan_module
 from servable.engine.backends.null import NullBackend
 from servable.engine.compile import Island, IslandRefused, compile_function
 from servable.engine.partition import border, partition
-from servable.engine.plan import Plan, narrowed
+from servable.engine.plan import Plan, Unit, make_plan, narrowed
 from servable.engine.run import run
 from servable.errors import InvalidArgument
 from servable.graph.ir import ARG, CONST, Function, FunctionRef, Node, UnsupportedOps, Value, const
 from servable.graph.passes.prune import prune
+from servable.metrics.requests import CURRENT, Observation
 from servable.ops.registry import Body, Environment, Kernel
 from servable.ops.resources import Resources
 from servable.tensors import FLOAT, Array
@@ -224,3 +228,37 @@ def test_an_argument_may_be_a_result() -> None:
     x = Node("x", ARG, attrs={"T": FLOAT, "index": 0}, dtypes=(FLOAT,))
     plan = compile_function(Function("f", ("x",), {"x": x}, (Value("x"),)), ENVIRONMENT)
     assert results(plan, [np.array([1, 2], np.float32)]) == [[1.0, 2.0]]
+
+
+# Timing
+
+
+def test_a_request_learns_how_long_islands_took_and_nested_ones_count_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = itertools.count()
+    monkeypatch.setattr(plan_module, "perf_counter", lambda: float(next(now)))
+
+    def kernel(array: Array) -> list[Array]:
+        return run(inner, [array]) if array.size > 1 else [array]
+
+    function = Function(
+        "f", ("x",), {"x": Node("x", ARG, attrs={"T": FLOAT, "index": 0}, dtypes=(FLOAT,))}, ()
+    )
+    y = Value("y")
+    unit = Unit("y", "null", kernel, (Value("x"),), (y,), single=False)
+    outer = make_plan(replace(function, results=(y,)), [unit], {})
+    inner = make_plan(replace(function, results=(y,)), [replace(unit, kernel=negated)], {})
+    seen = CURRENT.observation = Observation("predict", "grpc")
+    try:
+        [answer] = run(outer, ARGS[:1])
+    finally:
+        CURRENT.observation = None
+    assert answer.tolist() == [-3, -4]
+    assert seen.island_seconds == 3  # the clock was read twice outside, twice within
+    assert [array.tolist() for array in run(outer, ARGS[:1])] == [[-3, -4]]
+    assert next(now) == 4
+
+
+def negated(array: Array) -> list[Array]:
+    return [-array]

@@ -325,4 +325,4 @@ def test_hints_name_the_features_that_the_model_reads() -> None:
     feature = TensorSpec("age", tensors.INT64, (1,))
     definition = replace(definition, features={"age": feature})
     hint = refusal(REGRESS, serving(definition, {}), call(*TWO)).hint
-    assert hint.endswith("Features of an example: age: int64 [1].")
+    assert hint.endswith("It reads serialized tf.Examples with the features age: int64 [1].")

@@ -53,6 +53,23 @@ def test_the_list_of_a_request_is_served_and_the_answer_has_an_empty_status() ->
     assert [(m.name, m.int64_value_increase) for m in answer.metric] == [("x", 0), ("y", 0)]
 
 
+def test_the_answer_says_how_much_each_metric_grew_by_the_reload() -> None:
+    town = Town()
+
+    def value_of(name: str) -> int:
+        return {"loads": 5 + 3 * len(town.lists), "steady": 7}.get(name, 0)
+
+    call = ReloadCall((), ("loads", "steady", "unheard of", "loads"))
+    assert reload(town, call, value_of) == {"loads": 3, "steady": 0, "unheard of": 0}
+
+
+def test_nobody_needs_more_metrics_than_there_are() -> None:
+    town = Town()
+    with pytest.raises(InvalidArgument, match="metric_names has 101 names"):
+        reload(town, ReloadCall((), [f"m{i}" for i in range(101)]))
+    assert town.lists == []
+
+
 def test_an_empty_list_is_a_list() -> None:
     town = Town()
     reload(town, ReloadCall(*reload_proto.read_request(request())))

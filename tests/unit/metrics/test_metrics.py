@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
+from unicodedata import category
 
 import numpy as np
 import pytest
-from served_models import FakeModels, half_plus_two
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+from served_models import FakeModels, FakeStatus, half_plus_two
 
 from servable.config.models import ModelConfig
 from servable.contracts import ModelProvider, ServableId
@@ -16,11 +20,11 @@ from servable.core.events import Event
 from servable.core.states import VersionState
 from servable.errors import Cancelled, Code, NotFound, ServableError, Unimplemented
 from servable.handlers.reload import Reloadable, ReloadCall, reload
-from servable.metrics import requests, table
+from servable.metrics import table
 from servable.metrics.families import AnyFamily, histograms, numbers
 from servable.metrics.models import MeteredModels
 from servable.metrics.monitor import Metrics
-from servable.metrics.requests import CURRENT, MAX_SERIES, Observation
+from servable.metrics.requests import CURRENT, UNKNOWN, Observation
 from servable.metrics.table import Kind, Metric
 from servable.metrics.text import PEER, PROMETHEUS, page
 
@@ -64,19 +68,42 @@ def test_the_peers_dialect() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "peer", "own"),
+    ("value", "shown"),
     [
-        ('"abc\\"', '\\"abc\\\\\\"', '\\"abc\\\\\\"'),
-        ("a\nb", "a\nb", "a\\nb"),
-        ("größe", "größe", "größe"),
-        ("\udcff", "?", "?"),
+        ('"abc\\"', '\\"abc\\\\\\"'),
+        ("a\nb", "a\\nb"),
+        ("größe", "größe"),
+        ("\udcff", "?"),
+        ("\0", "\\\\x00"),
+        ("\r\x1b\x7f\x85", "\\\\x0d\\\\x1b\\\\x7f\\\\x85"),
+        ("\u2028", "\\\\x2028"),
     ],
 )
-def test_label_values_are_escaped(value: str, peer: str, own: str) -> None:
+def test_label_values_are_escaped(value: str, shown: str) -> None:
     total = numbers(counter("name"))
     total.at(value)
-    assert f'{{name="{peer}"}} 0' in page([total], PEER)
-    assert f'{{name="{own}"}} 0' in page([total], PROMETHEUS)
+    assert f'{{name="{shown}"}} 0' in page([total], PEER)
+    assert f'{{name="{shown}"}} 0' in page([total], PROMETHEUS)
+
+
+HIDDEN = {"Cc", "Zl", "Zp", "Cs"}
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=()), max_size=20))
+@example("\0")
+@example('a{b="c"} 1\n# TYPE x counter\r\u2028')
+@example("\\")
+def test_a_reader_finds_one_sample_for_each_model_whatever_it_is_called(name: str) -> None:
+    metrics = Metrics()
+    record(metrics, model=name)
+    for text in (metrics.page(), metrics.peer_page()):
+        families = {f.name: f for f in text_string_to_metric_families(text)}
+        [sample] = families[PREFIX + "request_count"].samples
+        assert sample.value == 1
+        assert not HIDDEN & {category(character) for character in text.replace("\n", "")}
+        if not HIDDEN & set(map(category, name)):
+            assert sample.labels["model_name"] == name
 
 
 def test_braces_around_nothing_are_the_peers() -> None:
@@ -134,7 +161,7 @@ def record(
     model: str = "m",
 ) -> None:
     seen = Observation(api, transport, bytes_in=10, model=model)
-    seen.version = "1"
+    seen.version = 1
     if ran:
         seen.run_began, seen.run_ended, seen.run_seconds = seen.started, seen.started, 0.001
     metrics.requests.record(seen, code, 20)
@@ -190,22 +217,64 @@ def test_our_own_say_version_and_phases_and_bytes() -> None:
     of = 'model="m",version="1",api="predict",transport="grpc"'
     assert f'servable_requests_total{{{of},code="NOT_FOUND"}} 1' in text
     assert f"servable_request_seconds_count{{{of}}} 2" in text
-    for phase in requests.PHASES:
+    for phase in ("queue", "decode", "host", "encode"):
         assert f'servable_request_phase_seconds_count{{{of},phase="{phase}"}} 1' in text
-    assert f'servable_request_phase_seconds_sum{{{of},phase="run"}} 0.001' in text
+    assert f'servable_request_phase_seconds_sum{{{of},phase="host"}} 0.001' in text
+    assert 'phase="island"' not in text
     assert f"servable_request_bytes_total{{{of}}} 20" in text
     assert f"servable_response_bytes_total{{{of}}} 40" in text
 
 
-def test_names_that_strangers_make_up_do_not_fill_the_memory() -> None:
+def test_islands_are_told_from_the_rest_of_the_model() -> None:
     metrics = Metrics()
-    for i in range(MAX_SERIES + 500):
-        record(metrics, model=f"m{i}", code=Code.NOT_FOUND, ran=False)
+    seen = Observation("predict", "grpc", model="m")
+    seen.version = 1
+    seen.run_began = seen.run_ended = seen.started
+    seen.run_seconds, seen.island_seconds = 1.0, 0.75
+    metrics.requests.record(seen, Code.OK, 20)
+    record(metrics)
     text = metrics.page()
-    assert len(lines(text, "servable_requests_total")) == MAX_SERIES + 1
-    assert len(lines(text, PREFIX + "request_count")) == MAX_SERIES + 1
-    [other] = lines(text, 'servable_requests_total{model="(other)"')
-    assert other.endswith(" 500")
+    assert 'phase="island"} 0.75' in text
+    assert 'phase="host"} 0.251' in text
+    counts = lines(text, "servable_request_phase_seconds_count{")
+    assert [line.rpartition("phase=")[2] for line in counts] == [
+        '"decode"} 2',
+        '"encode"} 2',
+        '"host"} 2',
+        '"island"} 1',
+        '"queue"} 2',
+    ]
+
+
+def test_names_that_strangers_make_up_share_one_series_and_real_ones_keep_theirs() -> None:
+    metrics = Metrics()
+    metrics.requests.know(FakeModels({"m": {1: half_plus_two()}}))
+    for i in range(2000):
+        record(metrics, model=f"m{i}", code=Code.NOT_FOUND, ran=False)
+    record(metrics, model="m")
+    text = metrics.page()
+    assert [line.partition(",")[::2] for line in lines(text, "servable_requests_total")] == [
+        (
+            f'servable_requests_total{{model="{UNKNOWN}"',
+            'version="",api="predict",transport="grpc",code="NOT_FOUND"} 2000',
+        ),
+        (
+            'servable_requests_total{model="m"',
+            'version="1",api="predict",transport="grpc",code="OK"} 1',
+        ),
+    ]
+    assert len(lines(text, PREFIX + "request_count")) == 2
+
+
+def test_a_name_that_was_unknown_is_counted_once_there_is_such_a_model() -> None:
+    metrics, models = Metrics(), FakeModels({})
+    metrics.requests.know(models)
+    record(metrics, model="late", code=Code.NOT_FOUND, ran=False)
+    models.statuses["late"] = [FakeStatus(ServableId("late", 1))]
+    record(metrics, model="late", code=Code.UNAVAILABLE, ran=False)
+    text = metrics.page()
+    assert f'{PREFIX}request_count{{model_name="{UNKNOWN}",status="NOT_FOUND"}} 1' in text
+    assert f'{PREFIX}request_count{{model_name="late",status="UNAVAILABLE"}} 1' in text
 
 
 def test_a_version_that_ended_is_forgotten_but_not_by_the_peer() -> None:
@@ -217,6 +286,17 @@ def test_a_version_that_ended_is_forgotten_but_not_by_the_peer() -> None:
     assert f'{PREFIX}request_count{{model_name="m",status="OK"}} 2' in metrics.page()
 
 
+def test_the_value_of_a_metric_by_tensorflows_name_and_by_the_pages() -> None:
+    metrics = Metrics()
+    record_many(metrics, 3)
+    record(metrics, code=Code.NOT_FOUND)
+    for name in ("/tensorflow/serving/request_count", PREFIX + "request_count"):
+        assert metrics.value(name) == 1  # of NOT_FOUND, which is the first
+    assert metrics.value("servable_requests_total") == 1
+    assert metrics.value("/tensorflow/serving/request_latency") == 0
+    assert metrics.value("/tensorflow/core/graph_runs") == 0
+
+
 # Models
 
 
@@ -226,7 +306,7 @@ def test_metered_models_note_who_answered_and_for_how_long() -> None:
     try:
         with models.acquire("m") as handle:
             answer = handle.servable.run("serving_default", {"x": np.array([2], np.float32)}, ["y"])
-        assert (seen.model, seen.version) == ("m", "3")
+        assert (seen.model, seen.version) == ("m", 3)
         assert 0 < seen.run_began <= seen.run_ended
         assert answer["y"].tolist() == [3.0]
         with pytest.raises(NotFound):

@@ -101,7 +101,7 @@ def test_the_wheel_holds_the_client_and_nothing_of_the_server(tmp_path: Path) ->
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     held = {path.name for path in (tmp_path / "site" / "servable").iterdir() if path.is_dir()}
-    assert held - {"__pycache__"} == {"client", "pb", "savedmodel"}
+    assert held - {"__pycache__"} == {"client", "pb", "savedmodel", "tensor_wire"}
 
     used = subprocess.run(
         [sys.executable, "-c", "import servable.client.compat.tf as tf; print(tf.__file__)"],

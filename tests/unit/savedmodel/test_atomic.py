@@ -96,3 +96,27 @@ def test_a_folder_without_a_place_is_an_error_that_says_so(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(WriteFailed), new_folder(tmp_path / "file" / "7"):
         pass
+
+
+def test_a_link_that_is_replaced_still_leads_to_the_model(tmp_path: Path) -> None:
+    (tmp_path / "store" / "7").mkdir(parents=True)
+    (tmp_path / "store" / "7" / "old").touch()
+    (tmp_path / "current").symlink_to(Path("store", "7"))
+    with new_folder(tmp_path / "current", replace=True) as folder:
+        (folder / "new").touch()
+    assert (tmp_path / "current").is_symlink()
+    assert os.listdir(tmp_path / "store" / "7") == ["new"]
+    assert sorted(os.listdir(tmp_path)) == ["current", "store"]
+    assert os.listdir(tmp_path / "store") == ["7"]
+
+
+@pytest.mark.parametrize("what", ["a file", "a link to itself"])
+def test_nothing_is_left_of_a_file_that_is_replaced(tmp_path: Path, what: str) -> None:
+    if what == "a file":
+        (tmp_path / "7").touch()
+    else:
+        (tmp_path / "7").symlink_to("7")
+    with new_folder(tmp_path / "7", replace=True) as folder:
+        (folder / "new").touch()
+    assert os.listdir(tmp_path) == ["7"]
+    assert os.listdir(tmp_path / "7") == ["new"]

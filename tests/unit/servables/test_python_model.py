@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import servable
 from servable.demos import digits
 from servable.errors import FailedPrecondition, InvalidArgument, ServableError, Unimplemented
 from servable.graph.ir import GraphError
+from servable.savedmodel import model_file
 from servable.savedmodel.errors import MetaGraphNotFound
 from servable.servables.python_model import PythonModel
 
@@ -135,6 +137,30 @@ def test_a_call_that_was_not_traced_is_refused(
         mlp(*args)
     assert message in caught.value.message
     assert "x" in caught.value.hint
+
+
+def test_a_trace_for_composite_tensors_leaves_the_others_callable(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(MODELS / "tf2_mlp", tmp_path / "model"))
+    stored = model_file.parse(copy / model_file.BINARY_NAME)
+    objects = stored.meta_graphs[0].object_graph_def
+    root = {child.local_name: child.node_id for child in objects.nodes[0].children}
+    traces = objects.nodes[root["__call__"]].function.concrete_functions
+    plain = traces[0]
+    library = stored.meta_graphs[0].graph_def.library.function
+    library.add().CopyFrom(next(f for f in library if f.signature.name == plain))
+    library[-1].signature.name = "ragged"
+    objects.concrete_functions["ragged"].CopyFrom(objects.concrete_functions[plain])
+    args = objects.concrete_functions["ragged"].canonicalized_input_signature.tuple_value.values[0]
+    spec = args.tuple_value.values[0].type_spec_value
+    spec.type_spec_class_name, spec.num_flat_components = "RaggedTensorSpec", 2
+    spec.type_state.tuple_value.SetInParent()
+    del traces[:]
+    traces.extend(["ragged", plain])
+    (copy / model_file.BINARY_NAME).write_bytes(stored.SerializeToString())
+    with servable.load(copy) as model:
+        assert model([[1.0, 2.0, 3.0, 4.0]])["logits"].shape == (1, 3)
+        with pytest.raises(Unimplemented, match="arguments of type RaggedTensorSpec"):
+            model([[1.0]])
 
 
 def test_a_model_without_a_call_function_says_so(dtypes: PythonModel) -> None:

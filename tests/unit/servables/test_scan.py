@@ -58,6 +58,7 @@ FOUND = [
         "f/n",
     ),
     (text_constant("/srv/models/words.txt"), "absolute-path", "c"),
+    (text_constant("/srv/all models/my words.txt"), "absolute-path", "c"),
     (text_constant("C:/data/words.txt"), "absolute-path", "c"),
     (f"graph_def {{ {constant(HUGE, dtype='DT_FLOAT')} }}", "oversized-constant", "c"),
     (f"graph_def {{ {CIRCLE} }}", "function-cycle", "function library"),

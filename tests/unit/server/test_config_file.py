@@ -147,3 +147,69 @@ def test_the_first_config_may_say_nothing(tmp_path: Path) -> None:
     path.write_text("x")
     with pytest.raises(InvalidArgument):
         read_config(path)
+
+
+class Counting(Desk):
+    """A watched file beside somebody who counts what is applied."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.changes = 0
+        self.watch = ConfigWatch(path, self.apply, 1000.0, lambda: self.changes)
+
+    def apply(self, configs: Sequence[ModelConfig]) -> None:
+        super().apply(configs)
+        self.changes += 1
+
+    def looks(self, count: int) -> int:
+        """Look so often; return how often the list was applied."""
+        before = len(self.lists)
+        for _ in range(count):
+            self.watch.look()
+        return len(self.lists) - before
+
+
+@pytest.fixture
+def counting(tmp_path: Path) -> Counting:
+    counting = Counting(tmp_path / "models.config")
+    write(counting.path, "a")
+    return counting
+
+
+def test_a_file_that_stays_the_same_is_read_now_and_then(counting: Counting) -> None:
+    assert counting.looks(100) < 10
+    # Nobody can rely on the times of files everywhere, so it is not left alone for ever.
+    assert counting.looks(100) > 1
+
+
+def test_a_file_that_changes_is_applied_at_the_next_look(counting: Counting) -> None:
+    counting.looks(20)
+    write(counting.path, "a", "b")
+    assert counting.looks(1) == 1
+    assert counting.lists[-1] == ["a", "b"]
+
+
+def test_the_file_has_the_last_word_when_somebody_else_changed_something(
+    counting: Counting,
+) -> None:
+    counting.looks(20)
+    counting.changes += 1
+    assert counting.looks(1) == 1
+
+
+def test_a_file_that_vanishes_is_told_and_applied_when_it_is_back(
+    counting: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    counting.looks(20)
+    counting.path.rename(counting.path.with_suffix(".away"))
+    assert counting.looks(5) == 0
+    assert caplog.text.count("Failed to read ModelServerConfig file") == 1
+    counting.path.with_suffix(".away").rename(counting.path)
+    assert counting.looks(1) == 1
+
+
+def test_a_list_that_is_refused_is_tried_at_every_look(counting: Counting) -> None:
+    counting.refusal = NotFound("not yet")
+    assert counting.looks(20) == 0
+    counting.refusal = None
+    assert counting.looks(1) == 1

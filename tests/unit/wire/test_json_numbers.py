@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from servable import tensors
 from servable.errors import ServableError
 from servable.tensors import DType, Signature, TensorSpec
-from servable.wire import json_columns, json_predict, json_rows
+from servable.wire import json_columns, json_numbers, json_predict, json_rows
 from servable.wire.json_predict import FAST_FROM_BYTES, PredictBody
 from servable.wire.json_scan import scan
 
@@ -121,12 +121,20 @@ def one(dtype: DType) -> Signature:
 @example((b'{"inputs": [[1,2],[3,[4]]]}', one(tensors.INT32)))
 @example((b'{"inputs": [[1,2],[3]], "inputs": [[4,5],[6,7]]}', one(tensors.INT32)))
 @example((b'{"inputs": [1], "inputs": 5}', one(tensors.INT32)))
+@example((b'{"inputs": [1, [2]]}', one(tensors.INT32)))
+@example((b'{"inputs": [[1, [2]], [3, 4]]}', one(tensors.INT32)))
+@example((b'{"inputs": [[1, 2], 3, 4]}', one(tensors.INT32)))
+@example((b'{"inputs": [[1, 2], [3, 4, 5], [6]], "a": "["}', one(tensors.INT32)))
+@example((b'{"inputs": [[[1], [2]], [3, 4]], "a": []}', one(tensors.INT32)))
 @example((rb'{"s":"\"[[,],[,],[,]]","inputs":[[1,2],[3,4,5],[6]]}', one(tensors.INT32)))
 def test_all_paths_answer_alike(case: tuple[bytes, Signature]) -> None:
     body, signature = case
     expected = outcome(exactly, body, signature)
     assert outcome(decoded, body, signature) == expected
-    assert outcome(decoded, long_enough(body), signature) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        for bytes_an_array in (0, 1, 10**9):  # asks the arrays, or looks at the bytes
+            patch.setattr(json_numbers, "_BYTES_AN_ARRAY", bytes_an_array)
+            assert outcome(decoded, long_enough(body), signature) == expected
 
 
 FAST = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import struct
 import zipfile
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -30,15 +31,21 @@ def with_header(text: str, data: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + data
 
 
+def is_text(array: Any) -> bool:
+    """Whether no string holds half of a surrogate pair, which files may not hold either."""
+    return array.dtype.kind != "U" or not re.search("[\ud800-\udfff]", "".join(array.flat))
+
+
 ARRAYS = hnp.arrays(
     dtype=st.sampled_from(
         ["<f4", ">f8", "<f2", "<i8", ">i2", "|u1", "<u4", "|b1", "<c8", ">c16", "|S3", "<U2"]
     ),
     shape=hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3),
-)
+).filter(is_text)
 
 
 @given(ARRAYS, st.booleans())
+@example(np.array("\ue000"), False)
 def test_what_numpy_saves_is_read_and_written_back(array: Any, fortran: bool) -> None:
     read = npy.read(saved(np.asarray(array, order="F" if fortran else "C")))
     assert read.shape == array.shape

@@ -90,6 +90,17 @@ def test_binary_there_and_back(datatype: str) -> None:
         assert again.inputs[name].tolist() == array.tolist()
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.float32, np.bool_])
+def test_large_contents_are_those_that_protobuf_writes(dtype: Any) -> None:
+    array = (np.arange(70_000) * 7919 % 509 - 100).astype(dtype)
+    asked = InferMessage("7", "", {}, {}, binary=False)
+    data = v2_proto.write_infer(ID, asked, {"y": array})
+    answer = oip_pb2.ModelInferResponse.FromString(data)
+    [(_, values)] = answer.outputs[0].contents.ListFields()
+    assert list(values) == array.tolist()
+    assert answer.SerializeToString() == data
+
+
 @pytest.mark.parametrize("raw", [True, False])
 @pytest.mark.parametrize("datatype", SAMPLES)
 def test_messages_there_and_back(datatype: str, raw: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from servable.engine.plan import Unit
+from servable.engine.plan import HOST, Unit
 from servable.errors import ServableError
 from servable.graph.ir import ARG, CONST, Node, UnsupportedOps
 from servable.ops.refused import hint
@@ -28,7 +28,7 @@ def unit(node: Node, environment: Environment) -> Unit:
         raise UnsupportedOps(f"Op type not registered '{node.op}' (node {node.name})")
     kernel = op.build(node, environment)
     single = len(node.dtypes) == 1
-    return Unit(node.name, "host", kernel, node.inputs, node.outputs(), single, (node.op,))
+    return Unit(node.name, HOST, kernel, node.inputs, node.outputs(), single, (node.op,))
 
 
 def check_supported(nodes: Iterable[Node]) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import sys
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from servable.cpus import cpu_budget
 from servable.engine.backends.openvino_convert import Source, arguments
 from servable.engine.backends.openvino_recurrent import compile_layer
 from servable.engine.backends.openvino_requests import Requests, finite
@@ -82,13 +84,20 @@ class OpenVinoBackend:
     name = "openvino"
     least_steps = LEAST_STEPS
 
-    def __init__(self, *, precision: str = "f32", cache: Path | None = None) -> None:
+    def __init__(
+        self, *, precision: str = "f32", cache: Path | None = None, threads: int | None = None
+    ) -> None:
         """Compute islands in f32, or in bf16 or f16 where the processor has them.
 
         Args:
             precision: one of these.
             cache: a folder that keeps what was compiled, for the next start.
+            threads: how many compute one request; None for what OpenVINO chooses, which knows
+                the machine and no limit on the process's CPU time.
         """
+        budget = cpu_budget()
+        if threads is None and budget < (os.cpu_count() or 1):
+            threads = budget
         self._precision = precision
         self._config = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -96,6 +105,8 @@ class OpenVinoBackend:
         }
         if cache is not None:
             self._config["CACHE_DIR"] = str(cache)
+        if threads is not None:
+            self._config["INFERENCE_NUM_THREADS"] = str(threads)
         self._lock = threading.Lock()
         self._cores: list[ov.Core] = []
         self._in_loops = False

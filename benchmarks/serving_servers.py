@@ -1,0 +1,94 @@
+"""The servers that `serving` loads. Each prints its ports, and ends with its standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+
+def ours(path: str, batching: str) -> None:
+    """This package: gRPC and REST. `echo` as the path is the toy servable."""
+    from servable.batching.choice import natural
+    from servable.server.assemble import Server
+    from servable.server.config import BareModel, ServerConfig
+
+    model = (
+        BareModel("m", Path("."), platform="echo") if path == "echo" else BareModel("m", Path(path))
+    )
+    config = ServerConfig(
+        (model,),
+        host="127.0.0.1",
+        grpc_port=0,
+        rest_port=0,
+        batching=natural if batching == "natural" else None,
+    )
+    with Server(config) as server:
+        server.wait_until_settled(120)
+        server.check_available()
+        print(server.grpc_port, server.rest_port, flush=True)
+        sys.stdin.read()
+
+
+def bare_grpc() -> None:
+    """What grpcio takes by itself to hand bytes to a function and back."""
+    import grpc
+
+    def echo(data: bytes, _: Any) -> bytes:
+        return data
+
+    handlers = {"Predict": grpc.unary_unary_rpc_method_handler(echo)}
+    server = grpc.server(ThreadPoolExecutor(40))
+    service = grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", handlers)
+    server.add_generic_rpc_handlers((service,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    sys.stdin.read()
+    server.stop(None)
+
+
+def bare_asgi() -> None:
+    """What uvicorn and orjson take by themselves to read some JSON and write it again."""
+    import socket
+
+    import orjson
+    import uvicorn
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        made = orjson.dumps({"predictions": orjson.loads(body)["instances"]})
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(made))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": made})
+
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="error", lifespan="off", access_log=False)
+    server = uvicorn.Server(config)
+
+    def leave() -> None:
+        sys.stdin.read()
+        server.should_exit = True
+
+    threading.Thread(target=leave, daemon=True).start()
+    print(listening.getsockname()[1], flush=True)
+    asyncio.run(server.serve([listening]))
+
+
+if __name__ == "__main__":
+    servers: dict[str, Callable[..., None]] = {
+        "ours": ours,
+        "bare-grpc": bare_grpc,
+        "bare-asgi": bare_asgi,
+    }
+    servers[sys.argv[1]](*sys.argv[2:])

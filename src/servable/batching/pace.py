@@ -1,0 +1,140 @@
+"""How many rows to compute at once: measured, never assumed.
+
+Whether a larger batch pays depends on the model, the processor, and on what a request costs
+besides. So limits are tried against each other, in turns, while requests come faster than
+they are answered; a limit must answer more rows in the same time to replace a lower one.
+Limit 1 is one of them: then requests are computed side by side, as if there was no batching.
+No method blocks, and none is safe to call from two threads at once.
+"""
+
+from __future__ import annotations
+
+LIMITS = (1, 2, 4, 8, 16, 32, 64)
+
+WINDOW_ROWS = 24
+WINDOW_SECONDS = 0.05
+"""A turn lasts for at least so many rows, and so many seconds."""
+
+SETTLING = 3
+"""Runs after a change that do not count: sizes that are new to the engine cost it extra."""
+
+TURNS = 4
+"""Of a comparison: the old limit, the new one, and both again, since loads change."""
+
+WORTH = 1.03
+"""By what a limit must be faster than a lower one, which lets fewer requests wait."""
+
+BOTH_WAYS = 2
+"""Neither a larger nor a smaller limit was better."""
+
+REST = 100
+"""Windows without a comparison after one that found nothing better."""
+
+IDLE_SECONDS = 0.02
+"""A pause after which a window begins anew: it tells of the clients, not of the server."""
+
+
+class Fixed:
+    """A limit that stays.
+
+    Attributes:
+        limit: rows that may be computed at once.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def note(self, now: float, rows: int, *, contended: bool) -> None:
+        """Hear of a run that ended."""
+
+
+class Pace:
+    """The limit of one signature of one model.
+
+    Args:
+        most: the highest limit to try.
+
+    Attributes:
+        limit: rows that may be computed at once at this moment; 1 is no batching.
+    """
+
+    def __init__(self, most: int = LIMITS[-1]) -> None:
+        self._limits = tuple(limit for limit in LIMITS if limit <= most)
+        self._place = 0
+        self._step = 1
+        self._turn = 0
+        self._rest = 0
+        self._rates = [0.0, 0.0]
+        self._refused = 0
+        self.limit = self._limits[0]
+        self._settling = SETTLING
+        self._began = self._last = 0.0
+        self._rows = self._contended = 0
+
+    def note(self, now: float, rows: int, *, contended: bool) -> None:
+        """Hear of a run that ended.
+
+        Args:
+            now: a time in seconds, of a clock that never goes back.
+            rows: what was computed.
+            contended: whether requests waited, or ran at the same time.
+        """
+        if self._settling:
+            self._settling -= 1
+            self._begin(now)
+            return
+        if now - self._last > IDLE_SECONDS and not contended:
+            self._begin(now)
+            return
+        self._last = now
+        self._rows += rows
+        self._contended += rows if contended else 0
+        seconds = now - self._began
+        if self._rows >= max(WINDOW_ROWS, 4 * self.limit) and seconds >= WINDOW_SECONDS:
+            if self._contended * 2 >= self._rows:
+                self._judge(self._rows / seconds)
+            self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        self._began = self._last = now
+        self._rows = self._contended = 0
+
+    def _judge(self, rate: float) -> None:
+        if self._rest:
+            self._rest -= 1
+        else:
+            self._compare(rate)
+
+    def _compare(self, rate: float) -> None:
+        self._rates[self._turn % 2] += rate
+        self._turn += 1
+        if self._turn == TURNS:
+            self._decide()
+        self._take_turn()
+
+    def _decide(self) -> None:
+        old, new = self._rates
+        needed = WORTH if self._step > 0 else 1 / WORTH
+        if new > old * needed:
+            self._place += self._step
+            self._refused = 0
+        else:
+            self._turn_around()
+        if not 0 <= self._place + self._step < len(self._limits):
+            self._turn_around()
+        self._turn = 0
+        self._rates = [0.0, 0.0]
+        if self._refused >= BOTH_WAYS:
+            self._refused = 0
+            self._rest = REST
+
+    def _turn_around(self) -> None:
+        self._step = -self._step
+        self._refused += 1
+
+    def _take_turn(self) -> None:
+        challenged = self._turn % 2
+        limit = self._limits[self._place + (self._step if challenged else 0)]
+        if limit != self.limit:
+            self.limit = limit
+            self._settling = SETTLING

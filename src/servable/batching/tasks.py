@@ -1,0 +1,87 @@
+"""One request's part of a batch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+
+from servable.metrics.batches import BatchNote
+from servable.metrics.requests import CURRENT
+from servable.tensors import Array
+
+
+class Task:
+    """Rows of one request that wait to be computed.
+
+    Attributes:
+        inputs: alias -> array, all of `rows` rows.
+        key: what tasks must have in common to be merged.
+        wanted: whether the client still waits; None where nobody knows.
+        since: when it began to wait, by `perf_counter`.
+        leads: whether the thread that waits shall form and run the next batch.
+        outputs, error: what came of it, once one of them is set.
+        note: the batch that it was in.
+    """
+
+    __slots__ = (
+        "_woken",
+        "error",
+        "inputs",
+        "key",
+        "leads",
+        "note",
+        "outputs",
+        "rows",
+        "since",
+        "wanted",
+    )
+
+    def __init__(self, inputs: Mapping[str, Array], rows: int) -> None:
+        self.inputs = inputs
+        self.rows = rows
+        self.key = tuple((array.dtype, array.shape[1:]) for array in inputs.values())
+        seen = CURRENT.observation
+        self.wanted = seen.wanted if seen is not None else None
+        self.since = perf_counter()
+        self.leads = False
+        self.outputs: dict[str, Array] | None = None
+        self.error: Exception | None = None
+        self.note: BatchNote | None = None
+        # A lock is the cheapest thing that a thread can wait for.
+        self._woken = threading.Lock()
+        self._woken.acquire()
+
+    def wait(self) -> None:
+        """Return when the task was computed, has failed, or leads."""
+        self._woken.acquire()
+
+    def wake(self) -> None:
+        """Let the thread that waits go on."""
+        self._woken.release()
+
+    def answer(self) -> dict[str, Array]:
+        """Return the outputs, on the thread of the request; its observation hears of the batch.
+
+        Raises:
+            Exception: what computing them raised.
+        """
+        seen = CURRENT.observation
+        if seen is not None:
+            seen.batch = self.note
+        if self.error is not None:
+            raise self.error
+        if self.outputs is None:
+            raise RuntimeError("a task was woken before anything came of it")
+        return self.outputs
+
+
+def rows_of(inputs: Mapping[str, Array]) -> int:
+    """Return the number of rows that all inputs have; 0 if they have none, or not the same."""
+    rows = {array.shape[0] if array.ndim else 0 for array in inputs.values()}
+    return rows.pop() if len(rows) == 1 else 0
+
+
+def total(tasks: Sequence[Task]) -> int:
+    """Return the rows of all tasks together."""
+    return sum(task.rows for task in tasks)

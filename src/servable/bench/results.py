@@ -1,0 +1,204 @@
+"""What was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from servable.bench.messages import Protocol, Tally
+
+QUANTILES = (0.5, 0.9, 0.99, 0.999)
+BUSY = 0.9
+"""Share of a core from which on a load process may have been what was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of a measurement.
+
+    Attributes:
+        throughput: requests answered well in a second.
+        p50, p99: seconds.
+    """
+
+    throughput: float
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """One load on one server, all rounds together.
+
+    Attributes:
+        address: the server.
+        tally: what was counted; see there.
+        rounds: each round by itself, in order.
+        unreadable: why a sampled answer could not be decoded; "" if all could.
+    """
+
+    address: str
+    tally: Tally
+    rounds: tuple[Round, ...]
+    unreadable: str = ""
+
+    @property
+    def throughput(self) -> float:
+        """Requests answered well in a second."""
+        return self.tally.latency.count / self.tally.seconds if self.tally.seconds else 0.0
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows answered well in a second."""
+        return self.tally.rows / self.tally.seconds if self.tally.seconds else 0.0
+
+    @property
+    def mean(self) -> float:
+        """Mean latency in seconds."""
+        return self.tally.latency.mean / 1e9
+
+    @property
+    def longest(self) -> float:
+        """The longest latency in seconds."""
+        return self.tally.latency.largest / 1e9
+
+    @property
+    def cpu_per_request(self) -> float:
+        """Seconds of processor time that the load processes took for each request."""
+        return self.tally.cpu_seconds / self.tally.ended if self.tally.ended else 0.0
+
+    @property
+    def generator_bound(self) -> bool:
+        """Whether a load process was so busy that it may have limited what was measured."""
+        return self.tally.busiest > BUSY
+
+    def quantile(self, share: float) -> float:
+        """Return a quantile of the latency in seconds."""
+        return self.tally.latency.quantile(share) / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """The first server's number over the second's.
+
+    Attributes:
+        name: of what.
+        overall: of all rounds together; 0 if one of them is 0.
+        lowest, highest: of single rounds, each with the one beside it.
+    """
+
+    name: str
+    overall: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """One load, and what each server made of it.
+
+    Attributes:
+        clients: closed loop: how many; 0 in the open loop.
+        rate: open loop: requests due in a second; 0 in the closed loop.
+        measurements: one for each server.
+    """
+
+    clients: int
+    rate: float
+    measurements: tuple[Measurement, ...]
+
+    @property
+    def label(self) -> str:
+        """The load in words."""
+        if self.rate:
+            return f"{self.rate:g} req/s"
+        return f"{self.clients} client{'s' if self.clients != 1 else ''}"
+
+    @property
+    def ratios(self) -> tuple[Ratio, ...]:
+        """The first server against the second; () if there is one."""
+        if len(self.measurements) < 2:
+            return ()
+        one, two = self.measurements[:2]
+        pairs = list(zip(one.rounds, two.rounds, strict=False))
+        return (
+            _ratio("throughput", one.throughput, two.throughput,
+                   [(a.throughput, b.throughput) for a, b in pairs]),
+            _ratio("p50", one.quantile(0.5), two.quantile(0.5), [(a.p50, b.p50) for a, b in pairs]),
+            _ratio("p99", one.quantile(0.99), two.quantile(0.99),
+                   [(a.p99, b.p99) for a, b in pairs]),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OutputDifference:
+    """How far two servers' answers to the same requests are apart in one output.
+
+    Attributes:
+        output: its alias.
+        compared: how many answers.
+        unequal: how many of them differ at all.
+        absolute, relative: the largest difference of two elements, and that over the largest
+            magnitude in the second server's output; 1 for strings that are not the same.
+        problem: why some could not be compared: another shape, dtype, or no such output.
+    """
+
+    output: str
+    compared: int
+    unequal: int
+    absolute: float
+    relative: float
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """A whole run.
+
+    Attributes:
+        model, signature: what was asked.
+        versions: which version each server says is asked.
+        protocols: how each was spoken to.
+        requests: how many different requests were sent in turn.
+        rows: rows in each, the fewest and the most.
+        request_bytes: the mean size of a request's body.
+        processes: how many made the load.
+        levels: what was measured, in order.
+        differences: of two servers' answers; () for one.
+        notes: what should be known to read the numbers.
+        interrupted: whether it was stopped early; what was measured so far is there.
+        lost: whether a server went away.
+    """
+
+    model: str
+    signature: str
+    versions: tuple[int, ...]
+    protocols: tuple[Protocol, ...]
+    requests: int
+    rows: tuple[int, int]
+    request_bytes: float
+    processes: int
+    levels: tuple[Level, ...]
+    differences: tuple[OutputDifference, ...]
+    notes: tuple[str, ...]
+    interrupted: bool
+    lost: bool
+
+    @property
+    def answered(self) -> bool:
+        """Whether every server answered some request well at every load."""
+        return bool(self.levels) and all(
+            m.tally.latency.count for level in self.levels for m in level.measurements
+        )
+
+
+def round_of(tally: Tally) -> Round:
+    """Return what is kept of a round."""
+    rate = tally.latency.count / tally.seconds if tally.seconds else 0.0
+    return Round(rate, tally.latency.quantile(0.5) / 1e9, tally.latency.quantile(0.99) / 1e9)
+
+
+def _ratio(name: str, one: float, two: float, rounds: list[tuple[float, float]]) -> Ratio:
+    single = [a / b for a, b in rounds if a and b]
+    return Ratio(
+        name, one / two if two else 0.0, min(single, default=0.0), max(single, default=0.0)
+    )

@@ -1,0 +1,1 @@
+"""TensorProto as bytes, without a message object between them and the array."""

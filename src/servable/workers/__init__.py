@@ -1,0 +1,1 @@
+"""Several processes that serve the same models on the same ports, as if they were one."""
