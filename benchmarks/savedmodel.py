@@ -99,7 +99,12 @@ def read_bytes(folder: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", help="a saved_model_cli to compare with")
+    beside = Path(sys.executable).parent / "saved_model_cli"
+    parser.add_argument(
+        "--peer",
+        default=str(beside) if beside.exists() else None,
+        help="a saved_model_cli to compare with; by default the one of this environment",
+    )
     parser.add_argument("--megabytes", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "savedmodel.json")

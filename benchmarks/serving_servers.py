@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+SUM = """
+class Model:
+    signatures = {
+        "serving_default": {
+            "inputs": {"x": ("float32", [None, None])},
+            "outputs": {"y": ("float32", [None])},
+        }
+    }
+
+    def __init__(self, path):
+        pass
+
+    def predict(self, signature, inputs):
+        return {"y": inputs["x"].sum(axis=1)}
+"""
+
 
 def ours(path: str, batching: str) -> None:
-    """This package: gRPC and REST. `echo` as the path is the toy servable."""
+    """This package: gRPC and REST. `echo` as the path is the toy servable, `sum` a Python one."""
     from servable.batching.choice import natural
     from servable.server.assemble import Server
     from servable.server.config import BareModel, ServerConfig
 
-    model = (
-        BareModel("m", Path("."), platform="echo") if path == "echo" else BareModel("m", Path(path))
-    )
+    folder, platform = Path(path), "tensorflow"
+    if path == "echo":
+        folder, platform = Path("."), "echo"
+    elif path == "sum":
+        folder, platform = Path(tempfile.mkdtemp()), "python"
+        (folder / "model.py").write_text(SUM)
+    model = BareModel("m", folder, platform=platform)
     config = ServerConfig(
         (model,),
         host="127.0.0.1",

@@ -100,9 +100,15 @@ ROUTES: Sequence[tuple[str, str, str, str]] = (
         "with the CORS flag, the headers that are read beside Content-Type are allowed too",
     ),
     ("GET, POST", "/v2/...", "ours", "the Open Inference Protocol; see protocols.md"),
+    ("GET", "/v1/admin/models", "ours", "what is served; see operating.md for who may ask"),
+    ("POST", "/v1/admin/models", "ours", "adds a model"),
+    ("DELETE", "/v1/admin/models/NAME", "ours", "removes one"),
+    ("POST", "/v1/admin/models/NAME:reload", "ours", "looks for versions at once"),
+    ("POST", "/v1/admin/models/NAME/labels", "ours", "moves labels"),
+    ("POST", "/v1/admin/models/NAME/traffic", "ours", "divides requests; see traffic.md"),
     ("GET", "/openapi.json", "ours", "a description of the loaded models for tools"),
     ("GET", "/livez, /healthz", "ours", "whether the process answers"),
-    ("GET", "/readyz, /ping", "ours", "whether every model has an available version"),
+    ("GET", "/readyz, /ping", "ours", "whether every model has an available version; any, or some"),
 )
 
 JSON: Sequence[tuple[str, str, str]] = (
@@ -153,6 +159,11 @@ ANSWERS: Sequence[tuple[str, str, str]] = (
         "",
     ),
     ("gzip of request bodies, up to 100 MiB", "done", "of answers too, with `serve --gzip`"),
+    (
+        "Metrics of TensorFlow's runtime (`:tensorflow:core:...`) and of its batching session",
+        "differs",
+        "not there; `servable_batch_rows` and `servable_request_phase_seconds` tell of batches",
+    ),
     ("TLS over gRPC only", "differs", "over REST too, with `serve --ssl-config`"),
 )
 

@@ -124,7 +124,9 @@ def test_locks_name_no_host_and_no_path(lock: str) -> None:
 def test_every_dependency_is_locked(lock: str) -> None:
     wanted = list(PROJECT["project"]["dependencies"])
     wanted += PROJECT["dependency-groups"]["build"]
-    wanted += PROJECT["dependency-groups"].get(lock, [])
+    groups = PROJECT["dependency-groups"]
+    for entry in groups.get(lock, []):
+        wanted += groups[entry["include-group"]] if isinstance(entry, dict) else [entry]
     pinned = set(re.findall(r"^([\w.-]+)==", page(f"requirements/{lock}.txt"), re.MULTILINE))
     names = {re.split(r"[<>=;\[ ]", requirement)[0] for requirement in wanted}
     assert names - pinned == set()

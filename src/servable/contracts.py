@@ -67,11 +67,16 @@ class ServableData(Generic[T_co]):
 
     A bad version travels the same road as a good one, so that it is reported in
     the same place. Exactly one of `payload` and `error` is set.
+
+    Attributes:
+        again: whether a version that is wanted already and could not be loaded is tried
+            again with this payload; one that was loaded is left alone all the same.
     """
 
     id: ServableId
     payload: T_co | None = None
     error: ServableError | None = None
+    again: bool = False
 
 
 class Target(Protocol[T_contra]):

@@ -14,22 +14,24 @@ from google.protobuf import text_format
 
 from servable import edit
 from servable.batching.natural import NaturallyBatched
+from servable.batching.trials import ENOUGH
 from servable.client.examples import make_example
 from servable.engine.backends.null import NullBackend
 from servable.errors import ServableError
 from servable.pb import framework_pb2
 from servable.pb._pool import POOL
 from servable.servables.saved_model import SavedModelLoader, SavedModelServable
-from servable.tensors import Array, Signature
+from servable.tensors import Array
 
 PATIENCE = 60
-ROUNDS, TOGETHER, ROWS = 16, 6, 16
+ROUNDS, TOGETHER, ROWS = 40, 6, 16
+LARGEST = 5
+"""Rows of a request. Larger runs are of several, or try whether that is the same."""
 
 Inputs = dict[str, Array]
 Answer = Mapping[str, Array] | ServableError
 
 F = "attr { key: 'T' value { type: DT_FLOAT } }"
-AXIS = "attr { key: 'Tidx' value { type: DT_INT32 } }"
 ALONG = f"{F} attr {{ key: 'Tidx' value {{ type: DT_INT32 }} }}"
 SCALE = """node { name: 's' op: 'Shape' input: 'x' attr { key: 'T' value { type: DT_FLOAT } }
                   attr { key: 'out_type' value { type: DT_INT32 } } }
@@ -78,7 +80,8 @@ def graph(nodes: str) -> framework_pb2.GraphDef:
         array = np.array(value, np.int32)
         dims = "".join(f"dim {{ size: {size} }}" for size in array.shape)
         text_format.Parse(
-            f"""node {{ name: '{name}' op: 'Const' attr {{ key: 'dtype' value {{ type: DT_INT32 }} }}
+            f"""node {{ name: '{name}' op: 'Const'
+                attr {{ key: 'dtype' value {{ type: DT_INT32 }} }}
                 attr {{ key: 'value' value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ {dims} }}
                 int_val: {array.ravel().tolist()} }} }} }} }}""",
             made,
@@ -152,7 +155,7 @@ def assert_same(alone: Answer, beside: Answer) -> None:
 def compare(
     model: SavedModelServable, signature: str, requests: Callable[[np.random.Generator], Inputs]
 ) -> int:
-    """Send requests that meet, and compare; returns the most rows that were computed at once."""
+    """Send requests that meet, and compare; returns how many runs were of several of them."""
     held = Held(model)
     batched = NaturallyBatched(held, "m", rows=ROWS)
     fetches = tuple(model.signatures[signature].outputs)
@@ -179,7 +182,7 @@ def compare(
             held.let(open=False)
             for inputs, answer in zip(sent, answers, strict=True):
                 assert_same(ask(model, inputs), answer)
-    return max(held.rows)
+    return sum(rows > LARGEST for rows in held.rows)
 
 
 def shaped(random: np.random.Generator, shape: Sequence[int]) -> Array:
@@ -205,12 +208,12 @@ def test_answers_do_not_depend_on_who_else_asks(name: str, shape: str, tmp_path:
         # Vectors come once answers for matrices have been compared.
         nonlocal matrices
         matrices += 1
-        rows = int(random.choice([0, 1, 1, 2, 3, 5]))
+        rows = int(random.choice([0, 1, 1, 2, 3, LARGEST]))
         vector = matrices > ROUNDS * TOGETHER // 2 and random.random() < 0.5
         return {"x": shaped(random, (rows,) if vector else (rows, 3))}
 
-    most = compare(model, "serving_default", matrix_or_vector)
-    assert (most > 5) == (name in {"relu", "softmax", "running sum of features"})
+    merged = compare(model, "serving_default", matrix_or_vector)
+    assert (merged > 2 * ENOUGH) == (name in {"relu", "softmax", "running sum of features"})
 
 
 def test_a_dense_net_is_batched_and_answers_the_same() -> None:
@@ -219,13 +222,13 @@ def test_a_dense_net_is_batched_and_answers_the_same() -> None:
     signature = model.signatures[name]
 
     def rows(random: np.random.Generator) -> Inputs:
-        count = int(random.integers(1, 5))
+        count = int(random.integers(1, LARGEST + 1))
         return {
             alias: shaped(random, (count, *(size or 1 for size in (spec.shape or ())[1:])))
             for alias, spec in signature.inputs.items()
         }
 
-    assert compare(model, name, rows) > 4
+    assert compare(model, name, rows) > 2 * ENOUGH
 
 
 def test_examples_are_batched_and_a_bad_one_spoils_no_other() -> None:
@@ -237,6 +240,4 @@ def test_examples_are_batched_and_a_bad_one_spoils_no_other() -> None:
             made[1] = b"\xff"
         return {"inputs": np.array(made[: int(random.integers(1, 3))], object)}
 
-    inputs: Signature = model.signatures["regress"]
-    assert set(inputs.inputs) == {"inputs"}
     compare(model, "regress", examples)

@@ -281,3 +281,121 @@ def test_a_server_that_is_not_there_is_named() -> None:
     result = CliRunner().invoke(main, ["models", "list", "--server", "127.0.0.1:9"])
     assert result.exit_code == 1
     assert "127.0.0.1:9 does not answer" in result.stderr
+
+
+# Traffic
+
+
+@pytest.fixture
+def two(server: Server, half: Path, eventually: Eventually) -> Server:
+    """`half` with versions 1, the stable one, and 2."""
+    shutil.copytree(HALF, half / "2")
+    assert run(server, "remove", "half").exit_code == 0
+    added = run(server, "add", f"half={half}", "--versions", "all", "--label", "stable=1")
+    assert added.exit_code == 0, added.output
+    eventually(lambda: state(server, "half", 1) == state(server, "half", 2) == "AVAILABLE")
+    return server
+
+
+def rules(server: Server) -> Any:
+    return ask(server, "GET", "/v1/models/half/traffic")[1]
+
+
+def test_traffic_is_divided_and_sent_to_the_highest_version_again(two: Server) -> None:
+    divided = run(two, "traffic", "half", "stable=3", "2=0")
+    assert divided.exit_code == 0, divided.output
+    assert [(part.get("label"), part["share"]) for part in rules(two)["split"]] == [
+        ("stable", 1.0),
+        (None, 0.0),
+    ]
+    for _ in range(20):
+        assert halve(two, "half") == [3.0]
+    assert rules(two)["requests"] == {"1": 20}
+
+    assert run(two, "traffic", "half", "--no-split").exit_code == 0
+    assert rules(two)["split"] == []
+
+
+def test_a_shadow_is_set_and_ended_and_the_split_stays(two: Server) -> None:
+    assert run(two, "traffic", "half", "2=1").exit_code == 0
+    assert run(two, "traffic", "half", "--shadow", "stable", "--percent", "10").exit_code == 0
+    told = rules(two)
+    assert (told["shadow"]["label"], told["shadow"]["percent"]) == ("stable", 10.0)
+    assert len(told["split"]) == 1
+    assert run(two, "traffic", "half", "--no-shadow").exit_code == 0
+    assert rules(two)["shadow"] is None
+
+
+def test_a_label_that_waits_for_its_version_may_get_traffic(two: Server) -> None:
+    assert run(two, "label", "half", "canary=9").exit_code == 0
+    assert run(two, "traffic", "half", "canary=10", "stable=90").exit_code == 0
+    assert rules(two)["split"][0] == {
+        "label": "canary",
+        "weight": 10,
+        "now": None,
+        "available": False,
+        "share": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["half", "canary=10"], 1, 'label "canary" of model half is not given'),
+        (["half", "1=0"], 1, "every weight of a split is 0"),
+        (["half", "1=5", "1=5"], 1, "names version 1 twice"),
+        (["half", "1=9999999"], 1, "from 0 to 1000000"),
+        (["nobody", "1=1"], 1, "There is no model nobody"),
+        (["half"], 2, "nothing is to be changed"),
+        (["half", "1"], 2, "gives no version a weight"),
+        (["half", "1=-1"], 2, "gives no version a weight"),
+        (["half", "1=1", "--no-split"], 2, "contradicts itself"),
+    ],
+)
+def test_traffic_that_breaks_a_rule_is_refused_and_changes_nothing(
+    two: Server, words: list[str], code: int, text: str
+) -> None:
+    before = rules(two)
+    refused = run(two, "traffic", *words)
+    assert (refused.exit_code, text in refused.output) == (code, True), refused.output
+    assert rules(two) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"split": 1},
+        {"split": [1]},
+        {"split": [{"version": 1}]},
+        {"split": [{"weight": 1}]},
+        {"split": [{"version": "1", "weight": 1}]},
+        {"split": [{"version": True, "weight": 1}]},
+        {"split": [{"version": 1, "weight": 1.5}]},
+        {"split": [{"version": 1, "label": "stable", "weight": 1}]},
+        {"split": [{"version": 2**63, "weight": 1}]},
+        {"split": [], "shadow": None},
+        {"split": [], "sticky": "x"},
+        {"shadow": []},
+        {"shadow": {}},
+        {"shadow": {"version": 1, "percent": 101}},
+        {"shadow": {"version": 1, "percent": "10"}},
+        {"shadow": {"version": 1, "weight": 10}},
+    ],
+)
+def test_bodies_that_are_no_traffic_are_refused(server: Server, body: object) -> None:
+    status, document = ask(server, "POST", "/v1/admin/models/half/traffic", body)
+    assert status == 400, document
+    assert rules(server)["split"] == []
+    assert rules(server)["shadow"] is None
+
+
+def test_traffic_is_for_those_who_may_change_models(half: Path) -> None:
+    with served(half, admin_key=KEY) as server:
+        assert server.wait_until_settled(PATIENCE)
+        path, body = "/v1/admin/models/half/traffic", {"split": [{"version": 1, "weight": 1}]}
+        assert ask(server, "POST", path, body)[0] == 401
+        assert rules(server)["split"] == []
+        assert ask(server, "POST", path, body, authorization=f"Bearer {KEY}")[0] == 200
+        assert len(rules(server)["split"]) == 1

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +191,24 @@ def test_a_host_that_is_not_this_machine_is_one_clear_line(tmp_path: Path, flag:
     assert run.returncode == 1
     assert "192.0.2.1" in run.stderr
     assert len(run.stderr.splitlines()) <= 2
+
+
+def test_strangers_at_a_tls_port_are_not_in_the_log(servable: Start, tmp_path: Path) -> None:
+    folder = Path(__file__).parents[1] / "data" / "tls"
+    key, certificate = (
+        json.dumps((folder / name).read_text()) for name in ("server.key", "server.pem")
+    )
+    config = tmp_path / "ssl.config"
+    config.write_text(f"server_key: {key} server_cert: {certificate}")
+    command = servable("serve", str(digits.MODELS), *LOCAL, "--ssl-config", str(config))
+    match = command.wait_for(r"gRPC on (\S+):(\d+), REST on https://\S+:(\d+)")
+    for port in (match[2], match[3]):
+        with socket.create_connection((match[1], int(port)), 60) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            with suppress(ConnectionError):
+                while stranger.recv(1000):
+                    pass  # until the server has hung up
+    assert command.stop(signal.SIGTERM) == 0
+    command.close()
+    assert command.log
+    assert [line for line in command.log if " INFO " not in line] == []

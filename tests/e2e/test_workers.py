@@ -118,7 +118,7 @@ def test_a_version_takes_over_in_both_workers_at_once(
         while not done.is_set() or seen[-1:] != [2]:
             if over_grpc:
                 with connect(grpc) as client:
-                    seen.append(client.predict("digits", {"image": images[:1]}).version)
+                    seen.append(client.predict("digits", {"image": images[:1]}).version or 0)
             else:
                 fetch(rest, "/v1/models/digits:predict", body)
                 seen.append(newest(rest))
@@ -191,7 +191,7 @@ def test_labels_of_a_config_file_move_in_both_workers(
 
     def stable() -> int:
         with connect(grpc) as client:
-            return client.predict("digits", {"image": images[:1]}, label="stable").version
+            return client.predict("digits", {"image": images[:1]}, label="stable").version or 0
 
     assert stable() == 1
     write(2)
@@ -201,12 +201,20 @@ def test_labels_of_a_config_file_move_in_both_workers(
     assert seen == sorted(seen)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/v1/admin/models/digits", None),
+        ("POST", "/v1/admin/models/digits/traffic", '{"split": [{"version": 1, "weight": 1}]}'),
+        ("POST", "/v1/admin/models/digits/traffic", '{"shadow": {"version": 1}}'),
+    ],
+)
 def test_a_request_can_not_change_what_one_of_two_workers_serves(
-    servable: Start, base: Path
+    servable: Start, base: Path, method: str, path: str, body: str | None
 ) -> None:
     command, _, rest = two_workers(servable, str(base))
     connection = http.client.HTTPConnection(rest, timeout=PATIENCE)
-    connection.request("DELETE", "/v1/admin/models/digits")
+    connection.request(method, path, body)
     answer = connection.getresponse()
     refusal = json.loads(answer.read())
     connection.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from lifecycle_stage import FakeLoader, MindChangingLoader, Stage
 
+from servable.contracts import ServableData, ServableId
 from servable.core.manager import Manager
 from servable.core.policy import resource_preserving
 from servable.errors import (
@@ -64,6 +66,36 @@ def test_a_version_that_ended_badly_is_loaded_again_after_it_went_away() -> None
     stage.want("m", {1: FakeLoader()})
     stage.settle()
     assert stage.told(1) == ["END", "START", "LOADING", "AVAILABLE"]
+
+
+@pytest.mark.parametrize("failures", [1, 3])  # one attempt, and all of them
+def test_a_version_that_failed_is_tried_again_while_the_one_before_answers(failures: int) -> None:
+    stage = Stage()
+    stage.want("m", {1: FakeLoader()})
+    stage.settle()
+    stage.want("m", {2: FakeLoader(*[DataLoss("damaged")] * failures)})
+    stage.settle()
+    for _ in range(failures - 1):
+        stage.wait(60)
+    assert str(stage.error(2)) == "damaged"
+    assert stage.served() == 1
+
+    id = ServableId("m", 2)
+    stage.manager.set_aspired_versions("m", [ServableData(id, FakeLoader(), again=True)])
+    stage.settle()
+    assert stage.served() == 2
+    assert stage.error(2) is None
+
+
+def test_trying_again_leaves_what_is_loaded_alone() -> None:
+    stage = Stage()
+    stage.want("m", {1: FakeLoader()})
+    stage.settle()
+    other = FakeLoader()
+    stage.manager.set_aspired_versions("m", [ServableData(ServableId("m", 1), other, again=True)])
+    stage.settle()
+    assert stage.told(1) == ["START", "LOADING", "AVAILABLE"]
+    assert other.calls == []
 
 
 def test_a_pause_between_attempts_delays_nobody_else() -> None:

@@ -17,7 +17,7 @@ from time import perf_counter
 
 from servable.batching.merging import cut, merged
 from servable.batching.pace import LIMITS, Fixed, Pace
-from servable.batching.tasks import Task, rows_of, total
+from servable.batching.tasks import Task, key_of, rows_of, total
 from servable.batching.trials import ENOUGH, Trials
 from servable.contracts import RowByRow, Servable
 from servable.errors import Cancelled
@@ -25,6 +25,12 @@ from servable.metrics.batches import BatchNote
 from servable.tensors import Array, Signature
 
 log = logging.getLogger(__name__)
+
+SAMPLE_BYTES = 2**24
+"""Requests up to this size are kept until another comes that they can be compared with."""
+
+MOST_SHAPES = 1024
+"""Bound on the shapes of rows that are remembered."""
 
 MOST_LANES = 64
 """Bound on the choices of outputs, and of the inputs' ranks, that have a queue of their own."""
@@ -137,6 +143,7 @@ class _Lane:
         self._trials = trials
         self._sample: _Answered | None = None
         self._trying = False
+        self._proper: set[object] = set()
         self._pace = pace
         self.closed = False
 
@@ -177,6 +184,8 @@ class _Lane:
         contended = False
         try:
             outputs = self._servable.run(self._signature, inputs, self._fetches)
+            if self._queue:
+                self._note_proper(key_of(inputs), rows, outputs)
         finally:
             with self._lock:
                 contended = self._end(rows, 1)
@@ -202,7 +211,8 @@ class _Lane:
 
     def _take(self, leader: Task) -> list[Task]:
         """The next batch, which the leader is part of. Holding the lock."""
-        if not self._queue or self._pace.limit == 1:
+        # A shape that the model refuses alone may look fine to it together.
+        if not self._queue or self._pace.limit == 1 or leader.key not in self._proper:
             return [leader]
         fitting = [task for task in self._queue if task.key == leader.key]
         # Few different sizes: the engine prepares itself for each that it meets.
@@ -243,9 +253,20 @@ class _Lane:
                 task.outputs = self._servable.run(self._signature, task.inputs, self._fetches)
             except Exception as error:
                 task.error = error  # raised again where the request is
+            else:
+                self._note_proper(task.key, task.rows, task.outputs)
+
+    def _note_proper(self, key: object, rows: int, outputs: Mapping[str, Array]) -> None:
+        """Requests of this shape were seen to have a row of every output for each of theirs."""
+        if all(array.ndim and len(array) == rows for array in outputs.values()):
+            if len(self._proper) >= MOST_SHAPES:
+                self._proper.clear()
+            self._proper.add(key)
 
     def _try(self, answered: _Answered) -> None:
         """Compare answers that were computed apart with those computed together."""
+        if sum(array.nbytes for array in answered.inputs.values()) > SAMPLE_BYTES:
+            return
         with self._lock:
             sample = self._sample
             if self._trying or self.closed:
@@ -284,4 +305,4 @@ class _Answered:
 
     @property
     def key(self) -> object:
-        return tuple((array.dtype, array.shape[1:]) for array in self.inputs.values())
+        return key_of(self.inputs)

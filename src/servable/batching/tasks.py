@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from time import perf_counter
+from typing import Any
+
+import numpy as np
 
 from servable.metrics.batches import BatchNote
 from servable.metrics.requests import CURRENT
@@ -40,7 +43,7 @@ class Task:
     def __init__(self, inputs: Mapping[str, Array], rows: int) -> None:
         self.inputs = inputs
         self.rows = rows
-        self.key = tuple((array.dtype, array.shape[1:]) for array in inputs.values())
+        self.key = key_of(inputs)
         seen = CURRENT.observation
         self.wanted = seen.wanted if seen is not None else None
         self.since = perf_counter()
@@ -74,6 +77,11 @@ class Task:
         if self.outputs is None:
             raise RuntimeError("a task was woken before anything came of it")
         return self.outputs
+
+
+def key_of(inputs: Mapping[str, Array]) -> tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]:
+    """Return what requests must have in common to be merged: dtypes and shapes of a row."""
+    return tuple([(array.dtype, array.shape[1:]) for array in inputs.values()])
 
 
 def rows_of(inputs: Mapping[str, Array]) -> int:

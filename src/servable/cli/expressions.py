@@ -71,7 +71,9 @@ def evaluate(text: str) -> Any:
             + ", np.".join(sorted(_FUNCTIONS))
             + " can be used, with astype and reshape; anything else goes through --inputs.",
         ) from None
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+    except (
+        SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError
+    ) as error:  # fmt: skip
         raise InvalidArgument(f"{text.strip()[:200]!r}: {error}") from None
 
 

@@ -69,6 +69,10 @@ class AdminClient:
         """Move labels of a model."""
         return self._call("POST", _path(name) + "/labels", changes)
 
+    def direct(self, name: str, change: Mapping[str, Any]) -> Models:
+        """Divide the requests to a model, or set its shadow."""
+        return self._call("POST", _path(name) + "/traffic", change)
+
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Models:
         connection = self._connection()
         content = None if body is None else json.dumps(body).encode()

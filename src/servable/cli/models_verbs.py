@@ -1,4 +1,4 @@
-"""`servable models`: add, remove, look after and label single models of a running server."""
+"""`servable models`: add, remove, look after, label and direct single models of a server."""
 
 from __future__ import annotations
 
@@ -70,18 +70,19 @@ _OPTIONS = [
 
 @click.group(short_help="Change single models of a running server.")
 def models() -> None:
-    """Add, remove, look after and label single models of a running server.
+    """Add, remove, look after, label and direct single models of a running server.
 
     \b
     Examples:
       servable models list
       servable models add ranker=/models/ranker --versions latest:2
       servable models label ranker stable=3 canary=4
+      servable models traffic ranker canary=10 stable=90
       servable models reload ranker
       servable models remove ranker --server ranking:8501 --admin-key-file key
 
     Paths are the server's. A server that reads a config file again and again is changed
-    by that file; it then refuses all but list and reload.
+    by that file; it then refuses all but list, reload and traffic.
     """
 
 
@@ -198,6 +199,67 @@ def label(
     if not changes:
         raise Failure("no label is named", hint="Write LABEL=VERSION.", exit_code=USAGE)
     _show(client.label(name, changes), as_json, only=name)
+
+
+@models.command(short_help="Divide a model's requests among versions.")
+@click.argument("name")
+@click.argument("parts", nargs=-1, metavar="WHICH=WEIGHT...")
+@_talking
+@click.option("--shadow", metavar="WHICH", help="Have this version run copies of requests.")
+@click.option(
+    "--percent", type=click.FloatRange(0, 100), default=100.0, help="How many requests are copied."
+)
+@click.option("--no-split", is_flag=True, help="Send everything to the highest version again.")
+@click.option("--no-shadow", is_flag=True, help="Run no more copies.")
+@as_json
+def traffic(
+    client: AdminClient,
+    name: str,
+    parts: tuple[str, ...],
+    shadow: str | None,
+    percent: float,
+    no_split: bool,
+    no_shadow: bool,
+    as_json: bool,
+) -> None:
+    """Say which versions of the model NAME answer requests that name none, from the next one on.
+
+    \b
+    Examples:
+      servable models traffic ranker canary=10 stable=90
+      servable models traffic ranker 3=50 4=50
+      servable models traffic ranker --shadow canary --percent 10
+      servable models traffic ranker --no-split --no-shadow
+
+    WHICH is a version's number or a label. Weights are whole numbers; a part gets its weight over
+    the sum of all. GET /v1/models/NAME/traffic tells how many requests each version got. This
+    holds until a config file says something else about the model's traffic, or the server ends.
+    """
+    if bool(parts) + no_split > 1 or bool(shadow) + no_shadow > 1:
+        raise Failure("that contradicts itself", exit_code=USAGE)
+    changes: list[dict[str, Any]] = []
+    if parts or no_split:
+        changes.append({"split": [_part(word) for word in parts]})
+    if shadow or no_shadow:
+        changes.append({"shadow": {**_which(shadow), "percent": percent} if shadow else None})
+    if not changes:
+        raise Failure("nothing is to be changed", hint="Write WHICH=WEIGHT.", exit_code=USAGE)
+    for change in changes:
+        found = client.direct(name, change)
+    _show(found, as_json, only=name)
+
+
+def _which(word: str) -> dict[str, Any]:
+    return {"version": int(word)} if word.isdecimal() else {"label": word}
+
+
+def _part(word: str) -> dict[str, Any]:
+    which, _, weight = word.rpartition("=")
+    if not which or not weight.isdecimal():
+        raise Failure(
+            f"{word!r} gives no version a weight", hint="Write canary=10.", exit_code=USAGE
+        )
+    return {**_which(which), "weight": int(weight)}
 
 
 def _labels(words: Sequence[str]) -> dict[str, int]:

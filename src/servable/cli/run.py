@@ -48,7 +48,7 @@ def run(
     Several inputs are separated by ";". Values are cast to the dtype that the signature
     names. Expressions are parsed, not evaluated as Python: literals, np.ones, np.zeros,
     np.full, np.arange, np.array, np.random.rand and a few more, + - * /, astype and
-    reshape. Pickles are refused.
+    reshape. Pickles are refused. A signature without inputs needs none of these options.
 
     \b
     Examples:
@@ -62,19 +62,15 @@ def run(
     Exit codes: 0 answered, 1 the model or the values are refused, 2 something in the
     command itself.
     """
+    tags = [tag.strip() for tag in tag_set.split(",")]
     if not (inputs or input_exprs or input_examples):
-        raise Failure(
-            "At least one of --inputs, --input_exprs or --input_examples must be required",
-            hint="For example --input_exprs 'x=np.ones((1, 4))'.",
-            exit_code=USAGE,
-        )
+        _check_takes_nothing(directory, tags, key)
     from servable import load
     from servable.cli.run_inputs import read_inputs
     from servable.cli.waiting import waiting
 
     with reported(USAGE):
         given = read_inputs(inputs, input_exprs, input_examples)
-    tags = [tag.strip() for tag in tag_set.split(",")]
     with reported(), waiting(f"running {directory}"), load(directory, tags) as model:
         function = model.signatures.get(key)
         if function is None:
@@ -90,6 +86,19 @@ def run(
         click.echo(f"Result for output key {alias}:\n{outputs[alias]}")
         if outdir is not None:
             _write(outputs[alias], alias, outdir, overwrite)
+
+
+def _check_takes_nothing(directory: Path, tags: list[str], key: str) -> None:
+    from servable.savedmodel.reader import read
+
+    with reported():
+        signature = read(directory).meta_graph(tags).signatures.get(key)
+    if signature is None or signature.inputs:
+        raise Failure(
+            "At least one of --inputs, --input_exprs or --input_examples must be required",
+            hint="For example --input_exprs 'x=np.ones((1, 4))'.",
+            exit_code=USAGE,
+        )
 
 
 def _arrays(given: Mapping[str, Any], signature: Signature) -> dict[str, Array]:

@@ -136,9 +136,9 @@ def _example(features: Mapping[Any, Any]) -> bytes:
     for name, values in features.items():
         if not isinstance(name, str) or not isinstance(values, list) or not values:
             raise InvalidArgument(f"feature {name!r}: the values must be a list of at least one")
-        feature = example.features.feature[name]
         kind = type(values[0])
         try:
+            feature = example.features.feature[name]
             if kind is float:
                 feature.float_list.value.extend(values)
             elif kind is int:
@@ -151,6 +151,6 @@ def _example(features: Mapping[Any, Any]) -> bytes:
                 )
             else:
                 raise TypeError(f"{kind.__name__} values have no place in a tf.Example")
-        except TypeError as error:
-            raise InvalidArgument(f"feature {name}: {error}") from None
+        except (TypeError, ValueError) as error:
+            raise InvalidArgument(f"feature {name!r}: {error}") from None
     return example.SerializeToString()

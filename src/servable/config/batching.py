@@ -10,17 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from servable.config.text import read
+from servable.cpus import cpu_budget
 from servable.errors import InvalidArgument
 from servable.pb import config_pb2
 
 PER_MODEL_FILE = "batching_params.pbtxt"
 """Where a version folder has parameters of its own."""
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +40,7 @@ class BatchingParameters:
     max_batch_size: int = 1000
     timeout_micros: int = 0
     max_enqueued_batches: int = 10
-    threads: int = field(default_factory=_cpus)
+    threads: int = field(default_factory=cpu_budget)
     allowed_batch_sizes: tuple[int, ...] = ()
     pad_variable_length: bool = False
     split_large: bool = False

@@ -39,7 +39,8 @@ class LoaderAdapter:
             error = data.error or Internal(f"{data.id} came without a path.")
             return ServableData(data.id, error=error)
         try:
-            return ServableData(data.id, self._make_loader(data.id, data.payload))
+            loader = self._make_loader(data.id, data.payload)
+            return ServableData(data.id, loader, again=data.again)
         except ServableError as error:
             return ServableData(data.id, error=error)
         except Exception as error:

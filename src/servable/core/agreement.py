@@ -70,6 +70,9 @@ class Agreement(Protocol):
             Unavailable: others were not ready for it in time; nothing was changed.
         """
 
+    def close(self) -> None:
+        """Say that this process stops: nothing new is served, and all may be dropped."""
+
 
 class Alone:
     """The agreement of a process with itself: everything may be done at once."""
@@ -94,3 +97,6 @@ class Alone:
     def together(self, _change: Change, /) -> AbstractContextManager[None]:
         """Return a block that waits for nobody."""
         return nullcontext(None)
+
+    def close(self) -> None:
+        """Nobody waits for it."""

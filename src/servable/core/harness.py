@@ -91,6 +91,13 @@ class Harness:
         self.error = error
         self._loader = None
 
+    def try_now(self, loader: Loader) -> None:
+        """Make the next attempt at once, and with this loader, if one is waited for."""
+        if self.failures and not self.busy and not self.loaded:
+            self.failures = 0
+            self.retry_at = 0.0
+            self._loader = loader
+
     def estimate(self) -> ServableError | None:
         """Ask the loader how much memory it will need."""
         try:

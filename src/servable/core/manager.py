@@ -344,8 +344,12 @@ class Manager:
         for version, harness in managed.items():
             harness.aspired = version in wanted
         for version, data in wanted.items():
-            if version not in managed:
+            if version not in managed or (
+                data.again and managed[version].state is HarnessState.ERROR
+            ):
                 managed[version] = self._manage(data)
+            elif data.again and data.payload is not None:
+                managed[version].try_now(data.payload)
         with self._changed:
             self._aspired = {**self._aspired, name: frozenset(wanted)}
             self._changed.notify_all()

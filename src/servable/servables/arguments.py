@@ -106,7 +106,10 @@ def as_strings(array: Array) -> Array:
     for place in np.ndindex(array.shape):
         item: Any = array[place]
         if isinstance(item, str):
-            item = item.encode()
+            try:
+                item = item.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidArgument(f"a text can not be written as UTF-8: {error}") from None
         if not isinstance(item, bytes):
             raise InvalidArgument(f"a string is expected, not {type(item).__name__}")
         made[place] = bytes(item)

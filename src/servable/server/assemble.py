@@ -278,6 +278,7 @@ class Server:
                 self._rest.drain()
             time.sleep(min(config.drain_seconds, config.grace_seconds))
         self.models.close()
+        self._agreement.close()
         if self._config_watch is not None:
             self._config_watch.stop()
         for source in self._sources:

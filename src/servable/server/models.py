@@ -289,7 +289,8 @@ class ServedModels:
         self._routes.set_shadow(name, shadow)
 
     def _check_given(self, name: str, named: Sequence[Which]) -> None:
-        given = self.labels(name)
+        # Also those whose version is not AVAILABLE yet, as in a config file.
+        given = {**self.wanted_labels(name), **self.labels(name)}
         for which in named:
             if which.label is not None and which.label not in given and name in self._models:
                 raise InvalidArgument(

@@ -1,4 +1,4 @@
-"""One model at a time: added, removed, looked after, labelled and given their traffic while a server runs."""
+"""One model at a time: added, removed, labelled and directed while a server runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from servable.errors import FailedPrecondition, NotFound
 from servable.server.config import Model, parse_versions, versions_text
 from servable.server.models import ServedModels
 from servable.sources.filesystem import WatchedModel
-from servable.transport.admin_calls import Addition, Listed, TrafficChange
+from servable.traffic.rules import ShadowRule, Share
+from servable.transport.admin_calls import Addition, Listed
 
 
 class Repository:
@@ -104,15 +105,22 @@ class Repository:
         self._check_ours()
         self._models.relabel(name, changes)
 
-    def divide(self, name: str, change: TrafficChange) -> None:
-        """Change who answers requests to a model, and who runs copies of them; both or neither.
+    def divide(self, name: str, split: Sequence[Share]) -> None:
+        """Change who answers requests to a model; see `ServedModels.set_traffic`.
+
+        Also while a config file says what is served: that holds until the file says
+        something else about the traffic of the model.
 
         Raises:
-            FailedPrecondition: a config file says what is served.
-            ServableError: see `ServedModels.set_traffic` and `set_shadow`.
+            FailedPrecondition: other processes serve the same.
         """
-        self._check_ours()
-        self._models.divide(name, change.split, change.shadow, change.sets_shadow)
+        self._check_alone()
+        self._models.set_traffic(name, split)
+
+    def shadow(self, name: str, rule: ShadowRule | None) -> None:
+        """Change who runs copies of requests to a model; as `divide`."""
+        self._check_alone()
+        self._models.set_shadow(name, rule)
 
     def load_model(self, name: str) -> None:
         """Serve a model again that was unloaded, or look for its versions; wait until it is ready.

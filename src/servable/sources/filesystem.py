@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -146,15 +146,12 @@ class FileSystemSource:
             if before is None:
                 raise NotFound(f"No base path of {name} is watched.")
             before.close()
-            good = {
-                version: found
-                for version, found in before.offered.items()
-                if self._failure(ServableId(name, version)) is None
-            }
-            if len(good) < len(before.offered):
-                self._offer(name, good)
-            before.offered = good
             self._watches[name] = self._make(before.model, before)
+            self._watches[name].retry = {
+                version
+                for version in before.offered
+                if self._failure(ServableId(name, version)) is not None
+            }
         self._wake.set()
 
     def _make(self, model: WatchedModel, before: ModelWatch | None) -> ModelWatch:
@@ -199,12 +196,15 @@ class FileSystemSource:
             else:
                 _look(watch)
 
-    def _offer(self, name: str, versions: Mapping[int, Found]) -> None:
+    def _offer(self, name: str, versions: Mapping[int, Found], again: Collection[int] = ()) -> None:
         self._remote.keep(name, [found.path for found in versions.values()])
         if self._target is not None:
             self._target.set_aspired_versions(
                 name,
-                [ServableData(ServableId(name, v), found.path) for v, found in versions.items()],
+                [
+                    ServableData(ServableId(name, v), found.path, again=v in again)
+                    for v, found in versions.items()
+                ],
             )
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from servable.contracts import ServableId
-from servable.errors import DataLoss, NotFound, ServableError, Unavailable, UnknownError
+from servable.errors import Code, ServableError, Unavailable, UnknownError
 from servable.sources.place import BasePath, Place
 from servable.sources.versions import (
     LATEST,
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 RECHECK_POLLS = 30
 """A refused version whose files do not change is checked again after so many polls."""
 
-_SPOILT = (DataLoss, NotFound)
+_SPOILT = {Code.DATA_LOSS, Code.NOT_FOUND}
 """What a load says about a folder that is not as it was when it was found complete."""
 
 Check = Callable[[Path], None]
@@ -75,8 +75,8 @@ class Found:
     fingerprint: bytes
 
 
-Offer = Callable[[Mapping[int, Found]], None]
-"""Hands the complete list of versions on."""
+Offer = Callable[[Mapping[int, Found], Collection[int]], None]
+"""Hands the complete list of versions on, and which of them are to be tried again."""
 
 
 @dataclass(slots=True)
@@ -101,6 +101,9 @@ class _Waiting:
 class ModelWatch:
     """Looks after one model; polled by one thread at a time, closed by any.
 
+    Attributes:
+        retry: versions that are offered anew though their files are the same.
+
     Args:
         model: what to watch.
         place: where its versions are.
@@ -121,6 +124,7 @@ class ModelWatch:
         self.model = model
         self.offered = dict(offered or {})
         self.polled = False
+        self.retry: set[int] = set()
         self._place = place
         self._telling = threading.Lock()
         self._closed = False
@@ -200,9 +204,11 @@ class ModelWatch:
             if known is not None and known.fingerprint == look and known.path.name == name:
                 # It was out of sight, behind a mount that flapped perhaps. A copy of it that is
                 # damaged is made once more.
-                spoilt = isinstance(failure, _SPOILT)
-                if not spoilt or (waiting is None and not self._place.renew(name, look)):
+                spoilt = failure is not None and failure.code in _SPOILT
+                renewed = spoilt and (waiting is not None or self._place.renew(name, look))
+                if not renewed and version not in self.retry:
                     return known
+                self.retry.discard(version)
                 first = True
             if waiting is None:
                 with self._telling:
@@ -303,23 +309,26 @@ class ModelWatch:
             for version, found in chosen.items()
             if self.offered.get(version, found) is not found
         }
+        again = {version for version in replaced if self._why_failed(version)}
+        replaced -= again
         others = {v: found for v, found in chosen.items() if v not in replaced}
-        if replaced and not others and not all(map(self._why_failed, replaced)):
+        stays = bool(replaced) and not others.keys() - again
+        self._say(
+            "replaced",
+            f"{self.model.name}: other files are there of version {max(replaced)} and nothing can "
+            "take over; what was loaded stays in service. Give them another number, or remove the "
+            "model and add it."
+            if stays
+            else "",
+        )
+        if stays:
             # What is there now may be damaged, and nothing would answer until that is known.
-            self._say(
-                "replaced",
-                f"{self.model.name}: other files are there of version {max(replaced)} and nothing "
-                "can take over; what was loaded stays in service. Give them another number, or "
-                "remove the model and add it.",
-            )
-            chosen, replaced = {v: self.offered[v] for v in chosen}, set()
-        else:
-            self._say("replaced", "")
+            chosen, replaced = {**chosen, **{v: self.offered[v] for v in replaced}}, set()
         if replaced:
             # Told in two steps, or the target would keep the files it has loaded.
-            self._offer(others)
-        if replaced or chosen.keys() != self.offered.keys():
-            self._offer(chosen)
+            self._offer(others, again)
+        if replaced or again or chosen.keys() != self.offered.keys():
+            self._offer(chosen, again)
         self.offered = dict(chosen)
         self._gone.clear()
 

@@ -10,12 +10,12 @@ import orjson
 
 from servable.contracts import VersionStatus
 from servable.errors import Internal, InvalidArgument, Unimplemented
+from servable.traffic.rules import ShadowRule, Share, Traffic, Which
 from servable.transport.admin_access import Caller
 from servable.transport.rest_actions import Action
 from servable.transport.rest_body import Scope
 from servable.transport.rest_pages import Reply
 from servable.transport.rest_request import Request
-from servable.traffic.rules import ShadowRule, Share, Traffic, Which
 
 MAX_BODY_BYTES = 2**18
 
@@ -30,9 +30,11 @@ ACTIONS = frozenset(
 _ADD = 'Send {"name": "ranker", "base_path": "/models/ranker"}; "versions" and "labels" may follow.'
 _LABEL = 'Send labels and their versions, such as {"stable": 3, "canary": null}.'
 _TRAFFIC = (
-    'Send {"split": [{"version": 3, "weight": 90}, {"label": "canary", "weight": 10}]}, or "shadow": '
-    '{"label": "canary", "percent": 10}, or both; [] and null end them.'
+    'Send {"split": [{"version": 3, "weight": 90}, {"label": "canary", "weight": 10}]}, or '
+    '{"shadow": {"label": "canary", "percent": 10}}; [] and null end them.'
 )
+_NUMBER = (int, float)
+_MEASURES = {"percent", "tolerance"}
 _VERSIONS = range(-(2**63), 2**63)
 
 
@@ -50,21 +52,6 @@ class Addition:
     base_path: str
     versions: str = "latest"
     labels: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TrafficChange:
-    """What becomes of the requests to a model that name no version.
-
-    Attributes:
-        split: who answers; () for the highest version, None to leave that as it is.
-        shadow: who runs copies; None for nobody.
-        sets_shadow: whether that is said at all.
-    """
-
-    split: Sequence[Share] | None = None
-    shadow: ShadowRule | None = None
-    sets_shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +95,11 @@ class Admin(Protocol):
     def relabel(self, name: str, changes: Mapping[str, int | None]) -> None:
         """Give labels of a model to other versions, all at once; None takes one away."""
 
-    def divide(self, name: str, change: TrafficChange) -> None:
-        """Divide the requests to a model otherwise, or have copies of them run otherwise."""
+    def divide(self, name: str, split: Sequence[Share]) -> None:
+        """Divide the requests to a model that name no version; () for the highest one."""
+
+    def shadow(self, name: str, rule: ShadowRule | None) -> None:
+        """Have copies of the requests to a model run; None for no more."""
 
 
 def caller(scope: Scope) -> Caller:
@@ -140,7 +130,7 @@ def answer(admin: Admin | None, request: Request) -> Reply:
         Action.ADMIN_REMOVE: lambda: admin.remove(name),
         Action.ADMIN_RELOAD: lambda: admin.look_again(name),
         Action.ADMIN_LABEL: lambda: admin.relabel(name, _labels(_members(request, _LABEL), True)),
-        Action.ADMIN_TRAFFIC: lambda: admin.divide(name, _traffic(_members(request, _TRAFFIC))),
+        Action.ADMIN_TRAFFIC: lambda: _direct(admin, name, _members(request, _TRAFFIC)),
     }
     if request.route.action not in acts:
         raise Internal(f"nothing answers {request.route.action}")
@@ -186,44 +176,35 @@ def _labels(members: dict[str, Any], may_remove: bool) -> dict[str, int | None]:
     return members
 
 
-def _traffic(members: dict[str, Any]) -> TrafficChange:
-    if not members or members.keys() - {"split", "shadow"}:
-        raise InvalidArgument("The body says nothing else than split and shadow.", hint=_TRAFFIC)
-    split = members.get("split")
-    if "split" in members and not isinstance(split, list):
-        raise InvalidArgument('"split" must be a list.', hint=_TRAFFIC)
-    shares = [
-        Share(_which(part, f"split[{number}]", {"weight": int}), part["weight"])
-        for number, part in enumerate(split or ())
-    ]
-    shadow = members.get("shadow")
-    rule = None
-    if shadow is not None:
-        which = _which(shadow, "shadow", {}, {"percent": (int, float), "tolerance": (int, float)})
-        others = {key: shadow[key] for key in ("percent", "tolerance") if key in shadow}
-        rule = ShadowRule(which, **others)
-    divided = None if split is None else Traffic(tuple(shares)).split  # which breaks no rule
-    return TrafficChange(divided, rule, "shadow" in members)
+def _direct(admin: Admin, name: str, members: dict[str, Any]) -> None:
+    match members:
+        case {"split": list(parts), **rest} if not rest:
+            shares = [
+                Share(_which(part, f"split[{number}]", {"weight": (int,)}), part["weight"])
+                for number, part in enumerate(parts)
+            ]
+            admin.divide(name, Traffic(tuple(shares)).split)  # which checks them together
+        case {"shadow": None, **rest} if not rest:
+            admin.shadow(name, None)
+        case {"shadow": dict(part), **rest} if not rest:
+            which = _which(part, "shadow", {"percent": _NUMBER, "tolerance": _NUMBER})
+            admin.shadow(name, ShadowRule(which, **{k: part[k] for k in _MEASURES & part.keys()}))
+        case _:
+            raise InvalidArgument("The body must have a split, or a shadow.", hint=_TRAFFIC)
 
 
-def _which(
-    part: object,
-    where: str,
-    required: Mapping[str, type],
-    optional: Mapping[str, tuple[type, ...]] | None = None,
-) -> Which:
+def _which(part: Any, where: str, others: Mapping[str, tuple[type, ...]]) -> Which:
     """Return the version that a part of the traffic names, once its members are what they must."""
-    types = {"version": (int,), "label": (str,), **(optional or {})}
-    types |= {key: (kind,) for key, kind in required.items()}
+    types = {"version": (int,), "label": (str,), **others}
     if (
         not isinstance(part, dict)
         or part.keys() - types.keys()
-        or required.keys() - part.keys()
         or any(type(value) not in types[key] for key, value in part.items())
         or part.get("version", 0) not in _VERSIONS
         or ("version" in part) == ("label" in part)
+        or ("weight" in others and "weight" not in part)
     ):
-        raise InvalidArgument(f'"{where}" is no part of the traffic.', hint=_TRAFFIC)
+        raise InvalidArgument(f'"{where}" is not what it must be.', hint=_TRAFFIC)
     return Which(part.get("version"), part.get("label"))
 
 

@@ -1,4 +1,4 @@
-"""The URLs by which single models are added, removed, looked after, labelled and given their traffic."""
+"""The URLs by which single models are added, removed, looked after, labelled and directed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ from servable.wire.json_debug import Json
 from servable.wire.json_scan import scan
 
 _EXACT_UP_TO_BYTES = 2**22
-"""The exact parser takes a microsecond for each value; strangers must not make it take minutes."""
+_EXACT_UP_TO_VALUES = 2**17
+"""The exact parser takes some microseconds for each value or level, and no other thread runs
+meanwhile: strangers must not make it take minutes."""
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
@@ -38,7 +40,7 @@ def parse(body: bytes) -> Json:
         # A number as the root may be cut off in a way that the exact parser complains of.
         if isinstance(value, dict):
             return value
-    if len(body) > _EXACT_UP_TO_BYTES:
+    if len(body) > _EXACT_UP_TO_BYTES or body.count(b",") > _EXACT_UP_TO_VALUES:
         raise InvalidArgument(f"JSON Parse error: Unspecific syntax error. at offset: {at}")
     return scan(body)
 

@@ -212,8 +212,8 @@ class Barrier:
 
     def _let_in(self, now: float) -> Sequence[Order]:
         for worker, state in self._coming.items():
-            configured = True
-            if configured:
+            configured = self._serving or state.configuration is not None
+            if configured and state == self._together:
                 del self._coming[worker]
                 self._serving.add(worker)
                 self._nobody_since = None

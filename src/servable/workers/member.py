@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from servable.core.agreement import Change
+from servable.core.agreement import Change, Verb
 from servable.errors import Unavailable
 from servable.workers.barrier import HOLD_SECONDS
 from servable.workers.messages import Held, Made, Ready, ToSupervisor, Withdrawn
@@ -47,8 +47,10 @@ class Member:
     def may(self, change: Change, /) -> bool:
         """Say that this worker is ready for a change, and tell whether all are."""
         with self._changed:
-            if self._closed or change in self._granted:
+            if change in self._granted:
                 return True
+            if self._closed:
+                return change.verb is Verb.DROP
             if change not in self._asked:
                 self._asked.add(change)
                 self._send(Ready(change))
@@ -98,7 +100,7 @@ class Member:
         while not self.may(change):
             with self._changed:
                 left = deadline - time.monotonic()
-                if left > 0:
+                if left > 0 and not self._closed:
                     self._changed.wait_for(lambda: self._closed or change in self._granted, left)
                     continue
             if self.withdraw(change):
@@ -110,6 +112,14 @@ class Member:
             yield
         finally:
             self.made(change)
+
+    def close(self) -> None:
+        """Serve nothing new, and let everything be dropped: this worker stops."""
+        with self._changed:
+            self._closed = True
+            self._holds.clear()
+            self._changed.notify_all()
+        self._wake()
 
     # What the supervisor says
 
@@ -134,14 +144,6 @@ class Member:
             else:
                 # It was withdrawn meanwhile; the supervisor finds that out.
                 self._holds.pop(change, None)
-            self._changed.notify_all()
-        self._wake()
-
-    def close(self) -> None:
-        """Let everything be done at once: this worker stops."""
-        with self._changed:
-            self._closed = True
-            self._holds.clear()
             self._changed.notify_all()
         self._wake()
 

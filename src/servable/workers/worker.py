@@ -157,7 +157,6 @@ def main(descriptor: int) -> None:
             _wait(desk.stop)
     except ServableError as error:
         desk.fail(error, configured=True)
-    desk.member.close()
     server.stop()
     logging.shutdown()
     # Not by returning: the interpreter would wait for a request that outlasted the grace.

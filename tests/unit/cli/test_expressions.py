@@ -69,6 +69,11 @@ def test_random_arrays_have_the_shape_asked_for() -> None:
         "1 +",
         "(" * 10_000,
         "np.ones((2, 3)).reshape(7)",
+        "0/0",
+        "1/0.0",
+        f"1{'0' * 400}/3",
+        "np.arange(0, 1, 0)",
+        "np.int8(300)",
     ],
 )
 def test_anything_else_is_refused_and_nothing_is_run(text: str) -> None:

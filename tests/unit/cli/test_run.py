@@ -43,6 +43,12 @@ def test_files_are_read_and_several_inputs_separated_by_semicolons(tmp_path: Pat
     assert done.output == plain.output
 
 
+def test_a_signature_without_inputs_is_run_without_any() -> None:
+    done = run("tf1_half_plus_two", key="count")
+    assert (done.exit_code, done.output) == (0, "Result for output key after:\n1\n")
+    assert run("tf1_half_plus_two", key="nowhere").exit_code == 2
+
+
 def test_an_expression_counts_more_than_a_file(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.ones((1, 1)))
     done = run("tf1_half_plus_two", "--inputs", f"x={tmp_path}/x.npy", "--input_exprs", "x=[[8.0]]")
@@ -112,8 +118,11 @@ def test_files_that_can_not_be_read_are_refused(tmp_path: Path, make: object, te
         (("--input_exprs", "x"), 2, "is not understood"),
         (("--input_examples", "x={}"), 2, "a list of dictionaries"),
         (("--input_examples", "x=[{'a': 1}]"), 2, "must be a list"),
-        (("--input_examples", "x=[{'a': [1, 'b']}]"), 2, "feature a"),
-        (("--input_examples", "x=[{'a': [99999999999999999999]}]"), 2, "feature a"),
+        (("--input_examples", "x=[{'a': [1, 'b']}]"), 2, "feature 'a'"),
+        (("--input_examples", "x=[{'a': [99999999999999999999]}]"), 2, "feature 'a'"),
+        (("--input_examples", "x=[{'a': ['\\ud800']}]"), 2, "feature 'a': "),
+        (("--input_examples", "x=[{'\\ud800': [1]}]"), 2, "feature '\\ud800': "),
+        (("--input_exprs", "x=0/0"), 2, "division by zero"),
         (("--input_examples", "x=[{'a': [None]}]"), 2, "have no place in a tf.Example"),
     ],
 )

@@ -52,6 +52,11 @@ def test_lists_and_scalars_take_the_dtype_of_the_signature(dtypes: PythonModel) 
     assert difference.tolist() == [[1.0, 2.0, 3.0]], "the default of scale is 2"
 
 
+def test_a_text_that_is_no_utf8_is_refused(dtypes: PythonModel) -> None:
+    with pytest.raises(InvalidArgument, match="input words: a text can not be written as UTF-8"):
+        dtypes.signatures["lookup"](words=["\ud800"])
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -18,6 +18,7 @@ from servable.transport.rest_routes import route
         ("DELETE", "/v1/admin/models/a%2Fb%3Ac", Action.ADMIN_REMOVE, "a/b:c"),
         ("POST", "/v1/admin/models/m:reload", Action.ADMIN_RELOAD, "m"),
         ("POST", "/v1/admin/models/m/labels", Action.ADMIN_LABEL, "m"),
+        ("POST", "/v1/admin/models/m/traffic", Action.ADMIN_TRAFFIC, "m"),
     ],
 )
 def test_what_a_request_line_asks_for(method: str, target: str, action: Action, name: str) -> None:
@@ -33,6 +34,7 @@ def test_what_a_request_line_asks_for(method: str, target: str, action: Action, 
         ("GET", "/v1/admin/models/m", InvalidArgument),
         ("GET", "/v1/admin/models/m:reload", InvalidArgument),
         ("DELETE", "/v1/admin/models/m/labels", InvalidArgument),
+        ("GET", "/v1/admin/models/m/traffic", InvalidArgument),
         ("DELETE", "/v1/admin/models/%zz", InvalidArgument),
         ("POST", "/v1/admin/models/m:unload", NotFound),
         ("GET", "/v1/admin/models/", NotFound),

@@ -281,7 +281,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(STEPS)
 def test_no_client_sees_a_version_go_back_whatever_is_said_and_whoever_dies(
     steps: list[tuple[str, int, int]],
@@ -307,7 +307,7 @@ def test_no_client_sees_a_version_go_back_whatever_is_said_and_whoever_dies(
         cluster.ask_all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(STEPS)
 def test_in_the_end_all_serve_what_all_have_loaded(steps: list[tuple[str, int, int]]) -> None:
     cluster = Cluster.of(3)

@@ -1,0 +1,131 @@
+"""RESULTS.md, made of what the benchmarks wrote to `results/`.
+
+python -m benchmarks.results_page
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+PAGE = HERE / "RESULTS.md"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    return [*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]
+
+
+def ratios(data: dict[str, Any]) -> list[str]:
+    """A line for each model, a column for each ratio."""
+    rows = data["rows"]
+    names = list(rows[0]["ratios"])
+    batched = "batch" in rows[0]
+    heads = ["model", *(["batch"] if batched else []), *names]
+    return table(
+        heads,
+        [
+            [
+                row["model"],
+                *([row["batch"]] if batched else []),
+                *(f"{row['ratios'].get(name, float('nan')):.2f}" for name in names),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def serving(data: dict[str, Any]) -> list[str]:
+    """Ratios, and what the protocols cost alone."""
+    alone = [[name, f"{value:.2f}"] for name, value in data["protocols"].items()]
+    rates = [[row["model"], *_best(row["rates"])] for row in data["rows"]]
+    heads = ["requests/s", "gRPC", "JSON", "raw", "session", "signatures", "OpenVINO"]
+    return [
+        *ratios(data),
+        "",
+        "The best of all numbers of clients or callers:",
+        "",
+        *table(heads, rates),
+        "",
+        "A model that does nothing:",
+        "",
+        *table(["", "figure"], alone),
+    ]
+
+
+def _best(rates: dict[str, float]) -> list[str]:
+    ways = ("grpc ", "json", "raw", "session", "signatures", "openvino")
+    return [
+        f"{max(rate for name, rate in rates.items() if name.startswith(way)):.4g}" for way in ways
+    ]
+
+
+def codec(data: dict[str, Any]) -> list[str]:
+    """A line for each task."""
+    rows = [[row["task"], row["data"], f"{row['ratio']:.2f}"] for row in data["rows"]]
+    return table(["task", "data", "times faster"], rows)
+
+
+def plain(data: dict[str, Any]) -> list[str]:
+    """The figures as they were written."""
+    figures = {k: v for k, v in data.items() if k not in ("date", "machine", "when")}
+    return ["```json", json.dumps(figures, indent=1), "```"]
+
+
+SECTIONS: Sequence[tuple[str, str, str, Callable[[dict[str, Any]], list[str]]]] = (
+    (
+        "serving",
+        "Requests a second, end to end",
+        "Rates of whole requests, divided by rates of calls in process with no server at all. The "
+        "load generator shares the two cores.",
+        serving,
+    ),
+    (
+        "runtime",
+        "One call in process",
+        "How many times less time a call takes here than elsewhere.",
+        ratios,
+    ),
+    (
+        "codec",
+        "Reading requests and writing answers",
+        "Against protobuf's own reading and writing, and orjson with numpy.",
+        codec,
+    ),
+    ("lifecycle", "Loading, swapping and finding models", "", plain),
+    ("serving_memory", "Memory", "", plain),
+    ("savedmodel", "Looking into a SavedModel of a gigabyte", "", plain),
+    ("startup", "From the start of a process to the first answer", "", plain),
+)
+
+
+def main() -> int:
+    """Write the page."""
+    lines = [
+        "# Results",
+        "",
+        "Written by `python -m benchmarks.results_page` from the files in `results/`; do not edit. "
+        "Figures of different machines, and absolute times at all, say little: look at ratios.",
+    ]
+    for name, title, about, section in SECTIONS:
+        path = RESULTS / f"{name}.json"
+        if not path.exists():
+            continue
+        data = json.loads(path.read_text())
+        when = str(data.get("date") or data.get("when", ""))[:10]
+        lines += ["", f"## {title}", "", f"`make bench ARGS={name}`. {about}".strip(), ""]
+        lines += [*section(data), "", f"{when}: {machine.line(data['machine'])}."]
+    PAGE.write_text("\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
