@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -50,3 +52,21 @@ def test_garbage_that_was_set_aside_is_found_when_much_has_come_since(aside: Set
     aside.after_change()  # notices how many there are
     assert len(many) > 0
     assert cycle() is None
+
+
+def test_other_threads_go_on_making_tuples(aside: SetAside) -> None:
+    stop = threading.Event()
+    made: list[int] = []
+
+    def work() -> None:
+        while not stop.is_set():
+            made.append(len(tuple(number for number in range(200))))
+
+    with ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(work) for _ in range(4)]
+        for _ in range(40):
+            aside.after_change()
+        stop.set()
+    for future in working:
+        future.result()
+    assert set(made) == {200}

@@ -193,6 +193,7 @@ def test_what_is_not_there_is_said_once_and_again_when_it_is_back(
     inner = fakes(1, 2, canary=9)
     models, _ = routed(inner, Share(V1, 1), Share(CANARY, 1))
     caplog.set_level(logging.INFO, "servable.traffic")
+    caplog.clear()
 
     versions(models, 50)
     inner.given["m"] = {"canary": 2}
