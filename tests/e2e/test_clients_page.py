@@ -58,6 +58,7 @@ def ports(
         WatchedModel("half_plus_two", folder / "half_plus_two", All()),
     )
     with Server(ServerConfig(models, "127.0.0.1", grpc_port=0, rest_port=0)) as server:
+        assert server.wait_until_settled(60)
         with GrpcClient(f"127.0.0.1:{server.grpc_port}") as client:
             for model in models:
                 eventually(

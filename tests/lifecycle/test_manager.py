@@ -318,6 +318,18 @@ def test_a_version_that_has_ended_does_not_end_again() -> None:
     assert stage.told(1) == told
 
 
+def test_a_note_on_a_version_that_is_going_is_shown_when_it_has_gone() -> None:
+    stage = Stage()
+    stage.want("m", {1: FakeLoader()})
+    stage.settle()
+    reason = DataLoss("torn")
+    stage.want("m", {})
+    stage.manager.note_incomplete(ServableId("m", 1), reason)
+    stage.settle()
+    assert stage.states() == {1: "START"}
+    assert stage.error(1) is reason
+
+
 def test_a_note_on_a_version_that_is_served_changes_nothing() -> None:
     stage = Stage()
     stage.want("m", {1: FakeLoader()})

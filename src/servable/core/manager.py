@@ -101,6 +101,7 @@ class Manager:
         self._ticking = threading.Lock()
         self._harnesses: dict[str, dict[int, Harness]] = {}
         self._postponed: dict[str, Sequence[ServableData[Loader]]] = {}
+        self._notes: dict[ServableId, ServableError | None] = {}
         # Names about which something has changed since the policy had nothing to do there.
         self._unsettled: set[str] = set()
         # Shared.
@@ -321,12 +322,16 @@ class Manager:
                 error = Cancelled("Loading of servable cancelled")
                 self._bus.publish(harness.id, VersionState.END, error)
             del self._harnesses[harness.id.name][harness.id.version]
+            if harness.id in self._notes:
+                self._take_note(harness.id, self._notes.pop(harness.id))
             done = True
         return done
 
     def _take_list(self, name: str, versions: Sequence[ServableData[Loader]]) -> None:
         # A list that comes in while the manager stops must not bring anything back.
         self._postponed[name] = () if self._stopped else versions
+        for data in versions:
+            self._notes.pop(data.id, None)
         self._apply(name)
 
     def _retry_postponed(self) -> bool:
@@ -366,7 +371,10 @@ class Manager:
         return harness
 
     def _take_note(self, id: ServableId, error: ServableError | None) -> None:
-        if id.version in self._harnesses.get(id.name, {}):
+        harness = self._harnesses.get(id.name, {}).get(id.version)
+        if harness is not None:
+            if not harness.aspired:
+                self._notes[id] = error  # for when it has gone
             return
         if error is not None:
             self._bus.publish(id, VersionState.START, error)
