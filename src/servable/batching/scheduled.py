@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import groupby
 from time import perf_counter
 
 import numpy as np
@@ -138,17 +137,13 @@ class ScheduledServable:
 
     def _groups(self, tasks: Sequence[Task]) -> list[list[Task]]:
         """Tasks that can be merged with one another."""
-        if self._parameters.pad_variable_length:
-
-            def kind(task: Task) -> object:
-                return str([(dtype, len(shape)) for dtype, shape in task.key])
-        else:
-
-            def kind(task: Task) -> object:
-                return str(task.key)
-
-        ordered = sorted(tasks, key=lambda task: str(kind(task)))
-        return [list(group) for _, group in groupby(ordered, kind)]
+        groups: dict[object, list[Task]] = {}
+        for task in tasks:
+            kind: object = task.key
+            if self._parameters.pad_variable_length:
+                kind = tuple([(dtype, len(shape)) for dtype, shape in task.key])
+            groups.setdefault(kind, []).append(task)
+        return list(groups.values())
 
     def _run_group(self, compute: Compute, tasks: Sequence[Task], reason: str) -> None:
         began = perf_counter()

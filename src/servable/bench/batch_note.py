@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-HEADER = "x-servable-batch"
-"""gRPC's trailing metadata and HTTP's header of this name."""
+from servable.metrics.batches import HEADER
+
+__all__ = ["HEADER", "MOST_LENGTH", "BatchNote", "parse"]
 
 MOST_LENGTH = 200
 _MOST_DIGITS = 12

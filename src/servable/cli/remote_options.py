@@ -8,17 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from servable.cli.byte_progress import byte_progress
+from servable.cli.gathered import gathered
 from servable.cli.serve_options import read_size
 
 if TYPE_CHECKING:
     from servable.sources.remote.options import RemoteOptions
-
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _bar_is_free = threading.Lock()
 
@@ -62,30 +61,6 @@ def download_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
             yield tell
 
 
-def fetching(command: CommandT) -> CommandT:
-    """Add the options to a command, which gets them together, as `fetching`."""
-
-    def gathered(
-        remote_cache_dir: Path | None,
-        remote_cache_bytes: int | None,
-        remote_max_bytes: int | None,
-        remote_ready_marker: str,
-        **rest: Any,
-    ) -> Any:
-        options = Fetching(
-            remote_cache_dir, remote_cache_bytes, remote_max_bytes, remote_ready_marker
-        )
-        return command(fetching=options, **rest)
-
-    gathered.__name__, gathered.__doc__ = command.__name__, command.__doc__
-    decorated: Any = gathered
-    decorated.__click_params__ = list(getattr(command, "__click_params__", []))
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    result: CommandT = decorated
-    return result
-
-
 _OPTIONS = [
     click.option(
         "--remote-cache-dir",
@@ -113,3 +88,16 @@ _OPTIONS = [
         help="Fetch a version only when it has a file of this name, such as _READY.",
     ),
 ]
+
+
+def _fetching(
+    remote_cache_dir: Path | None,
+    remote_cache_bytes: int | None,
+    remote_max_bytes: int | None,
+    remote_ready_marker: str,
+) -> Fetching:
+    return Fetching(remote_cache_dir, remote_cache_bytes, remote_max_bytes, remote_ready_marker)
+
+
+fetching = gathered("fetching", _fetching, _OPTIONS)
+"""Adds the options to a command, which gets them together, as `fetching`."""

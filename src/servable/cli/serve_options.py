@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
+
+from servable.cli.gathered import gathered
 
 if TYPE_CHECKING:
     from servable.batching.choice import Batching
     from servable.config.request_logs import LoggingConfig
     from servable.server.config import Loading
-
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -69,43 +68,6 @@ class Tending:
         if self.log_requests is None:
             return None
         return LoggingConfig(self.log_requests.absolute(), self.log_rate)
-
-
-def tending(command: CommandT) -> CommandT:
-    """Add the options to a command, which gets them together, as `tending`."""
-
-    def gathered(
-        warmup: bool,
-        warmup_iterations: int,
-        memory_limit: int | None,
-        swap: str,
-        log_requests: Path | None,
-        log_rate: float,
-        platform: str,
-        sources: tuple[str, ...],
-        batching: str,
-        **rest: Any,
-    ) -> Any:
-        options = Tending(
-            warmup,
-            warmup_iterations,
-            memory_limit,
-            swap,
-            log_requests,
-            log_rate,
-            platform,
-            sources,
-            batching,
-        )
-        return command(tending=options, **rest)
-
-    gathered.__name__, gathered.__doc__ = command.__name__, command.__doc__
-    decorated: Any = gathered
-    decorated.__click_params__ = list(getattr(command, "__click_params__", []))
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    result: CommandT = decorated
-    return result
 
 
 _OPTIONS = [
@@ -175,3 +137,6 @@ _OPTIONS = [
         "was seen to be faster and to give the same answers. No request ever waits for others.",
     ),
 ]
+
+tending = gathered("tending", Tending, _OPTIONS)
+"""Adds the options to a command, which gets them together, as `tending`."""

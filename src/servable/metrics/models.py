@@ -114,6 +114,8 @@ class _Metered:
         seen = self._seen
         if seen.wanted is not None and not seen.wanted():
             raise Cancelled("The client does not wait for an answer any more.")
+        # A request may run several times, and not each time in a batch.
+        seen.batch = None
         began = perf_counter()
         outputs = self._servable.run(signature, inputs, fetches)
         ended = seen.run_ended = perf_counter()
