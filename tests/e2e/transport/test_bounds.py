@@ -1,4 +1,4 @@
-"""What a server bears over HTTP: slow and greedy clients, too many of them, and those that give up."""
+"""What a server bears over HTTP: slow and greedy clients, too many, and those that give up."""
 
 from __future__ import annotations
 
