@@ -129,6 +129,23 @@ class Servable(Protocol):
 
 
 @runtime_checkable
+class Merging(Protocol):
+    """A servable that computes requests together, or a wrapper around any; see `batching`."""
+
+    def lane(
+        self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
+    ) -> object | None:
+        """Return what computes such requests together; None if they must be computed alone."""
+
+
+def lane_of(
+    servable: Servable, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
+) -> object | None:
+    """Return a servable's lane for a request; None if it has none. For wrappers."""
+    return servable.lane(signature, inputs, fetches) if isinstance(servable, Merging) else None
+
+
+@runtime_checkable
 class RowByRow(Protocol):
     """A servable that knows of which signatures requests can be computed together."""
 

@@ -4,7 +4,7 @@ Whether a larger batch pays depends on the model, the processor, and on what a r
 besides. So limits are tried against each other, in turns, while requests come faster than
 they are answered; a limit must answer more rows in the same time to replace a lower one.
 Limit 1 is one of them: then requests are computed side by side, as if there was no batching.
-No method blocks, and none is safe to call from two threads at once.
+No method blocks, and none but `allow` is safe to call from two threads at once.
 """
 
 from __future__ import annotations
@@ -39,10 +39,16 @@ class Fixed:
 
     Attributes:
         limit: rows that may be computed at once.
+        most: the same.
+        complete: whether all is known that there is to know.
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
+        self.limit = self.most = limit
+        self.complete = True
+
+    def allow(self, most: int) -> None:
+        """Hear that so many rows may be computed at once."""
 
     def note(self, now: float, rows: int, *, contended: bool) -> None:
         """Hear of a run that ended."""
@@ -52,14 +58,18 @@ class Pace:
     """The limit of one signature of one model.
 
     Args:
-        most: the highest limit to try.
+        most: the highest limit to try at first.
 
     Attributes:
         limit: rows that may be computed at once at this moment; 1 is no batching.
+        most: the highest limit to try.
+        complete: whether no higher one will be allowed.
     """
 
-    def __init__(self, most: int = LIMITS[-1]) -> None:
-        self._limits = tuple(limit for limit in LIMITS if limit <= most)
+    def __init__(self, most: int = 1) -> None:
+        self._limits: tuple[int, ...] = LIMITS[:1]
+        self.most = 1
+        self.complete = False
         self._place = 0
         self._step = 1
         self._turn = 0
@@ -70,6 +80,12 @@ class Pace:
         self._settling = SETTLING
         self._began = self._last = 0.0
         self._rows = self._contended = 0
+        self.allow(most)
+
+    def allow(self, most: int) -> None:
+        """Hear that so many rows may be computed at once; from any thread."""
+        self.most = max(most, self.most)
+        self._limits = tuple(limit for limit in LIMITS if limit <= self.most)
 
     def note(self, now: float, rows: int, *, contended: bool) -> None:
         """Hear of a run that ended.
@@ -102,7 +118,7 @@ class Pace:
     def _judge(self, rate: float) -> None:
         if self._rest:
             self._rest -= 1
-        else:
+        elif len(self._limits) > 1:
             self._compare(rate)
 
     def _compare(self, rate: float) -> None:
@@ -133,6 +149,8 @@ class Pace:
         self._refused += 1
 
     def _take_turn(self) -> None:
+        if not 0 <= self._place + self._step < len(self._limits):
+            self._step = -self._step
         challenged = self._turn % 2
         limit = self._limits[self._place + (self._step if challenged else 0)]
         if limit != self.limit:

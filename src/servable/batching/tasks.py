@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from servable.metrics.batches import BatchNote
-from servable.metrics.requests import CURRENT
+from servable.metrics.requests import CURRENT, Observation
 from servable.tensors import Array
 
 
@@ -25,10 +25,13 @@ class Task:
         leads: whether the thread that waits shall form and run the next batch.
         outputs, error: what came of it, once one of them is set.
         note: the batch that it was in.
+        took: seconds that computing that took; 0.0 where the note says all.
+        early: whether it is computed before the servable is asked for it.
     """
 
     __slots__ = (
         "_woken",
+        "early",
         "error",
         "inputs",
         "key",
@@ -37,20 +40,30 @@ class Task:
         "outputs",
         "rows",
         "since",
+        "took",
         "wanted",
     )
 
-    def __init__(self, inputs: Mapping[str, Array], rows: int) -> None:
+    def __init__(
+        self,
+        inputs: Mapping[str, Array],
+        rows: int,
+        seen: Observation | None = None,
+        *,
+        early: bool = False,
+    ) -> None:
+        self.early = early
         self.inputs = inputs
         self.rows = rows
         self.key = key_of(inputs)
-        seen = CURRENT.observation
+        seen = seen or CURRENT.observation
         self.wanted = seen.wanted if seen is not None else None
         self.since = perf_counter()
         self.leads = False
         self.outputs: dict[str, Array] | None = None
         self.error: Exception | None = None
         self.note: BatchNote | None = None
+        self.took = 0.0
         # A lock is the cheapest thing that a thread can wait for.
         self._woken = threading.Lock()
         self._woken.acquire()
@@ -70,8 +83,14 @@ class Task:
             Exception: what computing them raised.
         """
         seen = CURRENT.observation
+        note = self.note
+        if note is not None and self.took:
+            # It also waits for its turn to go on.
+            waited = perf_counter() - self.since - self.took
+            ahead = self.took if self.early else 0.0
+            note = BatchNote(waited, note.rows, note.requests, ahead=ahead)
         if seen is not None:
-            seen.batch = self.note
+            seen.batch = note
         if self.error is not None:
             raise self.error
         if self.outputs is None:

@@ -46,7 +46,7 @@ class Flag:
 
 
 _PER_CPU = "4 for each CPU"
-_OWN_THREADS = "OpenVINO and the request threads share the CPUs as they need."
+_OWN_THREADS = "--performance_hint says how requests share the CPUs."
 _BATCHING = (
     "Rows of different shapes that are not to be padded go into different batches, and a batch "
     "that fails is computed again request by request: no request fails for another's fault."
@@ -364,6 +364,14 @@ _TABLE = (
         True,
         "Without --enable_batching: compute requests together that came while the model was busy, "
         "where that was seen to be faster and to give the same answers.",
+        Status.OURS,
+    ),
+    Flag(
+        "performance_hint",
+        "string",
+        "auto",
+        "How the CPUs are divided among requests: latency gives all of them to one at a time, "
+        "throughput shares them among several, auto does either by how much a request computes.",
         Status.OURS,
     ),
     Flag(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from servable.batching.choice import Batching, Scheduled, natural
 from servable.cli.admin_key import read_admin_key
@@ -12,6 +13,7 @@ from servable.config.batching import BatchingParameters, read_parameters
 from servable.config.models import ModelConfig, check
 from servable.config.text import read
 from servable.core.labels import LabelRule
+from servable.engine.backends.openvino_threads import Hint
 from servable.errors import InvalidArgument, Unimplemented
 from servable.pb import config_pb2
 from servable.servables.settings import EngineSettings
@@ -71,7 +73,8 @@ def settings(line: CommandLine) -> ServerConfig:
         tags=_tags(line),
         prefer_tflite=line.on("prefer_tflite_model"),
         settings=EngineSettings(
-            precision="bf16" if line.text("mixed_precision") == "bfloat16" else "f32"
+            precision="bf16" if line.text("mixed_precision") == "bfloat16" else "f32",
+            hint=_hint(line),
         ),
         admin_key=_admin_key(line),
         remote=_remote(line),
@@ -185,6 +188,16 @@ def _remote(line: CommandLine) -> RemoteOptions:
         line.number("remote_max_bytes"),
         line.text("remote_ready_marker"),
     ).options()
+
+
+def _hint(line: CommandLine) -> Hint:
+    given = line.text("performance_hint")
+    for hint in get_args(Hint):
+        if hint == given:
+            return hint  # type: ignore[no-any-return]  # one of its values
+    raise InvalidArgument(
+        f"performance_hint must be one of {', '.join(get_args(Hint))}; was {given!r}"
+    )
 
 
 def _metrics_path(line: CommandLine) -> str:

@@ -18,6 +18,7 @@ from servable.cli.serve_options import Tending, tending
 from servable.cli.signals import leave, stop_requested, wait_for
 
 if TYPE_CHECKING:
+    from servable.engine.backends.openvino_threads import Hint
     from servable.servables.loaders import Engine
     from servable.servables.settings import Precision
     from servable.server.config import Model, ServerConfig
@@ -93,6 +94,14 @@ log = logging.getLogger("servable.serve")
     "answers that differ in the third digit.",
 )
 @click.option(
+    "--performance-hint",
+    type=click.Choice(["auto", "latency", "throughput"]),
+    default="auto",
+    show_default=True,
+    help="How the CPUs are divided among requests. latency gives all of them to one at a time, "
+    "throughput shares them among several, auto does either by how much a request computes.",
+)
+@click.option(
     "--compile-cache",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
@@ -158,6 +167,7 @@ def serve(
     workers: int,
     engine: Engine,
     precision: Precision,
+    performance_hint: Hint,
     compile_cache: Path | None,
     max_loop_steps: int,
     grpc_socket: str,
@@ -216,7 +226,9 @@ def serve(
             grace_seconds=grace_seconds,
             drain_seconds=drain_seconds,
             engine=engine,
-            settings=EngineSettings(precision, compile_cache, max_loop_steps),
+            settings=EngineSettings(
+                precision, compile_cache, max_loop_steps, hint=performance_hint
+            ),
             config_file=config_file,
             config_poll_seconds=poll_seconds,
             admin_key=read_admin_key(admin_key_file),

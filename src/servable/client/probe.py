@@ -18,6 +18,7 @@ UNIX = "unix:"
 """How the address of a UNIX socket begins."""
 
 _QUESTION = b"GET /v1/models HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n"
+_OTHER_VERSION = b"HTTP/1.1 505"
 
 
 def connect(
@@ -73,15 +74,17 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def _speaks_http1(host: str, port: int, timeout: float, tls: Tls | None) -> bool:
-    """Ask one HTTP/1 question; a gRPC server answers it with an HTTP/2 frame."""
+    """Ask one HTTP/1 question; a gRPC server answers it with an HTTP/2 frame, or status 505."""
     try:
         with socket.create_connection((host, port), timeout=timeout) as connection:
             if tls is None:
                 connection.sendall(_QUESTION)
-                answer = connection.recv(1)
+                with connection.makefile("rb") as file:
+                    answer = file.read(1)
+                    line = answer + file.readline() if answer == b"H" else b""
                 # An HTTP/2 frame begins with the high byte of its length.
                 if answer in (b"H", b"\0"):
-                    return answer == b"H"
+                    return answer == b"H" and not line.startswith(_OTHER_VERSION)
             else:
                 context = tls.context()
                 context.set_alpn_protocols(["h2", "http/1.1"])

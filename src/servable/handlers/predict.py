@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from servable.batching.steps import Run, Steps, complete
 from servable.contracts import ModelProvider, ModelSpec, ServableHandle, ServableId
 from servable.errors import (
     FailedPrecondition,
@@ -67,7 +68,14 @@ class PredictAnswer:
 def predict(
     models: ModelProvider, call: PredictCall, *, check_method_name: bool = False
 ) -> PredictAnswer:
-    """Answer a predict request. May block for as long as the model computes.
+    """Answer a predict request; see `predicting`. May block for as long as the model computes."""
+    return complete(predicting(models, call, check_method_name=check_method_name))
+
+
+def predicting(
+    models: ModelProvider, call: PredictCall, *, check_method_name: bool = False
+) -> Steps[PredictAnswer]:
+    """Answer a predict request, in steps.
 
     Args:
         models: what is served.
@@ -80,24 +88,26 @@ def predict(
     """
     spec = present(call.spec)
     with acquire(models, spec) as handle:
-        return predict_on(
-            handle,
-            spec.signature_name,
-            call.inputs,
-            call.output_filter,
-            check_method_name=check_method_name,
+        return (
+            yield from predicting_on(
+                handle,
+                spec.signature_name,
+                call.inputs,
+                call.output_filter,
+                check_method_name=check_method_name,
+            )
         )
 
 
-def predict_on(
+def predicting_on(
     handle: ServableHandle,
     signature_name: str,
     inputs: Mapping[str, Array],
     output_filter: Sequence[str] = (),
     *,
     check_method_name: bool = False,
-) -> PredictAnswer:
-    """Answer a predict request with a version that was found already; see `predict`."""
+) -> Steps[PredictAnswer]:
+    """Answer a predict request with a version that was found already; see `predicting`."""
     name = signature_name or DEFAULT_SIGNATURE
     signatures = handle.servable.signatures
     if name not in signatures:
@@ -116,7 +126,7 @@ def predict_on(
         feeds = _feeds(signature, inputs)
         fetches = _fetches(signature, output_filter)
         check_fed([(spec, feeds[alias]) for alias, spec in signature.inputs.items()])
-        computed = handle.servable.run(name, feeds, fetches)
+        computed = yield Run(handle.servable, name, feeds, fetches)
     except ServableError as error:
         hints.explain(error, lambda: hints.wrong_inputs(name, signature, inputs))
         raise

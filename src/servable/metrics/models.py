@@ -15,8 +15,10 @@ from servable.contracts import (
     ServableHandle,
     ServableId,
     VersionStatus,
+    lane_of,
 )
 from servable.errors import Cancelled
+from servable.metrics.batches import BatchNote
 from servable.metrics.requests import CURRENT, Observation
 
 if TYPE_CHECKING:
@@ -108,6 +110,11 @@ class _Metered:
     def signatures(self) -> Mapping[str, Signature]:
         return self._servable.signatures
 
+    def lane(
+        self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
+    ) -> object | None:
+        return lane_of(self._servable, signature, inputs, fetches)
+
     def run(
         self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
     ) -> dict[str, Array]:
@@ -119,8 +126,17 @@ class _Metered:
         began = perf_counter()
         outputs = self._servable.run(signature, inputs, fetches)
         ended = seen.run_ended = perf_counter()
+        note = _noted(seen)
+        if note is not None:
+            seen.waited += note.waited
+            # What was computed before it was asked for belongs to the run.
+            began -= note.waited + note.ahead if note.ahead else 0.0
+            seen.run_seconds -= note.waited
         seen.run_began = seen.run_began or began
-        waited = 0.0 if seen.batch is None else seen.batch.waited
-        seen.waited += waited
-        seen.run_seconds += ended - began - waited
+        seen.run_seconds += ended - began
         return outputs
+
+
+def _noted(seen: Observation) -> BatchNote | None:
+    """The batch that whatever ran has noted meanwhile."""
+    return seen.batch

@@ -13,6 +13,7 @@ from servable.contracts import (
     Servable,
     ServableHandle,
     ServableId,
+    lane_of,
 )
 from servable.errors import Code, ServableError
 from servable.metrics.requests import CURRENT
@@ -131,6 +132,11 @@ class _Seen:
     @property
     def signatures(self) -> Mapping[str, Signature]:
         return self._servable.signatures
+
+    def lane(
+        self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
+    ) -> object | None:
+        return lane_of(self._servable, signature, inputs, fetches)
 
     def run(
         self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 
+from servable.batching.steps import settled
 from servable.contracts import Loader, Servable, ServableId, VersionStatus
 from servable.errors import DataLoss, InvalidArgument, ServableError, Unimplemented
 from servable.recording import prediction_log, tfrecord
@@ -184,7 +185,7 @@ class Replay:
         data = request.SerializeToString()
         try:
             for _ in range(self._iterations):
-                _ANSWERS[kind](self._version, data)
+                settled(_ANSWERS[kind](self._version, data))
         except ServableError as error:
             self.refused = True
             error.hint = f"Record {self.records} of {path}. {error.hint}".rstrip()

@@ -34,7 +34,10 @@ _MOST_NARROWED = 256
 def backend_for(settings: EngineSettings) -> OpenVinoBackend:
     """The backend that loaders of the same settings share."""
     return OpenVinoBackend(
-        precision=settings.precision, cache=settings.compile_cache, threads=settings.threads
+        precision=settings.precision,
+        cache=settings.compile_cache,
+        threads=settings.threads,
+        hint=settings.hint,
     )
 
 

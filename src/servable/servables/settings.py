@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from servable.engine.backends.openvino_threads import Hint
 from servable.ops.limits import MOST_STEPS
 
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
@@ -21,13 +22,16 @@ class EngineSettings:
         compile_cache: a folder that keeps compiled islands from one start to the next;
             None for none. It holds a copy of the weights of every model.
         most_steps: bound on the steps of one loop in a graph.
-        threads: CPUs that compiled parts compute one request with; None for those there are.
+        threads: CPUs that the compiled parts of one model keep busy at most; None for those
+            that the process may use.
+        hint: how these are divided among requests.
     """
 
     precision: Precision = "f32"
     compile_cache: Path | None = None
     most_steps: int = MOST_STEPS
     threads: int | None = None
+    hint: Hint = "auto"
 
 
 DEFAULTS = EngineSettings()

@@ -59,7 +59,7 @@ def tensor(data: bytes, start: int, end: int, limit_bytes: int) -> Callable[[], 
     `tensor_proto.decode` does.
 
     Args:
-        data: what holds the message, which the array may be a view of.
+        data: what holds the message, which the array may be a view of; a bytearray does too.
         start, end: where in it.
         limit_bytes: the most bytes that the array may have. Elements that are there one
             by one take no more than twice as much.
@@ -71,7 +71,7 @@ def tensor(data: bytes, start: int, end: int, limit_bytes: int) -> Callable[[], 
     at = start + _SHAPE_AT + data[start + _SHAPE_AT - 1]
     if data[start] != _DTYPE_TAG or data[start + 2] != _SHAPE_TAG or at > end:
         raise Unusual
-    dtype, shape, most = _head(data[start:at])
+    dtype, shape, most = _head(bytes(data[start:at]))
     if most > limit_bytes:
         raise Unusual
     if at == end:
@@ -110,7 +110,7 @@ def _one_field(
     if tag != CONTENT_TAG and tag != TAGS.get(dtype.field):
         return None
     size, value_at = length(data, value_at)
-    value = memoryview(data)[value_at:end]
+    value = memoryview(data)[value_at:end].toreadonly()
     if value_at + size != end:
         return None
     if tag == CONTENT_TAG:

@@ -7,7 +7,7 @@ from functools import partial
 from time import perf_counter
 from types import TracebackType
 
-from servable.contracts import Servable, ServableHandle, ServableId
+from servable.contracts import Servable, ServableHandle, ServableId, lane_of
 from servable.metrics.requests import CURRENT
 from servable.tensors import Array, Signature
 from servable.traffic.copies import Run
@@ -62,6 +62,11 @@ class _Remembering:
     @property
     def signatures(self) -> Mapping[str, Signature]:
         return self._servable.signatures
+
+    def lane(
+        self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
+    ) -> object | None:
+        return lane_of(self._servable, signature, inputs, fetches)
 
     def run(
         self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]

@@ -12,8 +12,8 @@ from servable.contracts import VersionStatus
 from servable.errors import Internal, InvalidArgument, Unimplemented
 from servable.traffic.rules import ShadowRule, Share, Traffic, Which
 from servable.transport.admin_access import Caller
+from servable.transport.http_exchange import Exchange
 from servable.transport.rest_actions import Action
-from servable.transport.rest_body import Scope
 from servable.transport.rest_pages import Reply
 from servable.transport.rest_request import Request
 
@@ -102,17 +102,16 @@ class Admin(Protocol):
         """Have copies of the requests to a model run; None for no more."""
 
 
-def caller(scope: Scope) -> Caller:
-    """Return who sent a request, as ASGI tells it.
+def caller(exchange: Exchange) -> Caller:
+    """Return who sent a request.
 
     Raises:
         InvalidArgument: it names several hosts; which one was meant is not worth guessing.
     """
-    headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-    if sum(key == b"host" for key, _ in scope["headers"]) > 1:
+    headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in exchange.headers}
+    if sum(key == b"host" for key, _ in exchange.headers) > 1:
         raise InvalidArgument("The host header was sent twice.")
-    client = scope.get("client")
-    return Caller(client[0] if client else "", headers, headers.get("host", ""))
+    return Caller(exchange.connection.client, headers, headers.get("host", ""))
 
 
 def answer(admin: Admin | None, request: Request) -> Reply:

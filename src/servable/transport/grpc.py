@@ -1,53 +1,63 @@
 """The gRPC server: bytes in and bytes out, for all services and both protocols.
 
-Messages are decoded by `wire`, not by gRPC, so that a hot message may have a codec of
-its own. Each request runs on a thread of the pool: the model computes there too. Health
-checks, reflection and the status of models have threads of their own, so that a busy
-server still answers those who ask whether it lives.
+gRPC is spoken by this package itself, over its own HTTP/2: grpcio's server takes several
+wake-ups of threads for a call, and more of the processor than a small model (measured; see
+docs/architecture.md). A request is read on the event loop's thread. Those that are known to be
+quick are answered there, others by a pool, where the model computes. Health checks, reflection
+and the status of models are answered on the loop's thread too, so that a busy server still
+answers those who ask whether it lives.
 """
 
 from __future__ import annotations
 
+import asyncio
+import math
 from concurrent.futures import ThreadPoolExecutor
-
-import grpc
+from functools import partial
 
 from servable.contracts import ModelProvider
-from servable.errors import FailedPrecondition
+from servable.errors import ResourceExhausted, Unimplemented
 from servable.metrics.models import MeteredModels
 from servable.metrics.monitor import Metrics
 from servable.transport import v2_services
 from servable.transport.admin_access import Access
+from servable.transport.dispatch import Dispatcher
+from servable.transport.grpc_call import HINT_KEY, Answered, Head, read_head, refused
 from servable.transport.grpc_calls import (
-    HINT_KEY,
     QUICK,
     RELOAD,
-    Handler,
-    Router,
-    Uploads,
+    Pooled,
     answering,
-    in_pool,
+    blocking,
+    elsewhere,
+    immediate,
 )
 from servable.transport.grpc_health import SERVICE, Health
-from servable.transport.grpc_hold import Hold
 from servable.transport.grpc_profiler import SERVICE as PROFILER
 from servable.transport.grpc_profiler import THREADS as PROFILER_THREADS
 from servable.transport.grpc_profiler import Profiler
 from servable.transport.grpc_reflection import Reflection
 from servable.transport.grpc_services import services
+from servable.transport.grpc_stream import GrpcStream, Method
+from servable.transport.http2.bounds import from_arguments
+from servable.transport.http2.connection import Connection
+from servable.transport.http2.frames import Fault, reset
+from servable.transport.http2.hpack import literal
+from servable.transport.http2.streams import Fields, Stream
+from servable.transport.loop_server import LoopServer
 from servable.transport.options import GrpcOptions, default_threads
 from servable.transport.pool import RequestPool
 from servable.transport.ports import free_socket_path, listen
 from servable.transport.readiness import Readiness
-from servable.transport.tls import grpc_credentials
+from servable.transport.tls import server_context
 
 __all__ = ["HINT_KEY", "GrpcServer"]
 
-_ARGUMENTS: tuple[tuple[str, int | str], ...] = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-)
-_QUICK_THREADS = 4
+MAX_CONNECTIONS = 4096
+"""One more is closed at once."""
+
+DRAIN_SECONDS = 2.0
+"""How long a message may still take when the server stops."""
 
 
 class GrpcServer:
@@ -79,46 +89,30 @@ class GrpcServer:
         readiness: Readiness | None = None,
         access: Access | None = None,
     ) -> None:
+        self._options = options = options or GrpcOptions()
+        self._metrics = metrics = metrics or Metrics()
         self._access = access or Access()
-        options = options or GrpcOptions()
-        metrics = metrics or Metrics()
         self._models = MeteredModels(models)
         metrics.requests.know(models)
-        self._metrics = metrics
         self._host = host
         self._port = port
-        self._reuse_port = options.reuse_port
-        self._socket_path = options.socket_path
-        self._credentials = grpc_credentials(options.tls) if options.tls else None
+        self._bounds = from_arguments(options.channel_arguments)
+        limit = math.inf if options.message_seconds is None else options.message_seconds
+        self.message_seconds = limit
+        self.max_send = self._bounds.max_send_message_length
+        self.hints = options.hints
+        tls = server_context(options.tls, "h2") if options.tls else None
+        self._server = LoopServer("grpc-loop", self._connect, tls, limit / 2)
         self._pool = RequestPool(options.threads or default_threads(), options.max_queued, "grpc")
-        self._quick = ThreadPoolExecutor(_QUICK_THREADS, "grpc-quick")
-        self._refusing = ThreadPoolExecutor(1, "grpc-refuse")
-        self._uploads = Uploads(options.message_seconds)
-        self._hold = Hold()
-        self._reflecting = ThreadPoolExecutor(_QUICK_THREADS, "grpc-reflection")
-        readiness = readiness or Readiness(models)
-        ours = services(
-            check_method_name=options.check_method_name,
-            as_content=options.tensor_content,
-            value_of=metrics.value,
+        self._dispatcher: Dispatcher[Answered] = Dispatcher(
+            self._pool, self._server.call_soon, self._server.loop.call_soon
         )
-        self._services = {**ours, **v2_services.services(readiness)}
-        self._health = Health(readiness, self._quick) if options.health else None
         self._profiling = ThreadPoolExecutor(PROFILER_THREADS, "grpc-profiler")
-        self._profiler = None
-        if options.profiler:
-            self._profiler = Profiler(metrics.requests.tracing, self._profiling)
-        listed = [
-            *self._services,
-            *([SERVICE] if self._health else []),
-            *([PROFILER] if self._profiler else []),
-        ]
-        self._reflection = Reflection(listed, self._reflecting)
+        readiness = readiness or Readiness(models)
+        self._health = Health(readiness) if options.health else None
+        self._profiler = Profiler(metrics.requests.tracing) if options.profiler else None
+        self._methods = self._all_methods(readiness)
         metrics.watch_in_flight("grpc", lambda: self._pool.unfinished)
-        # With port reuse two servers share a port and take turns answering.
-        sharing = ("grpc.so_reuseport", int(options.reuse_port))
-        arguments = list((dict((*_ARGUMENTS, sharing)) | dict(options.channel_arguments)).items())
-        self._server = grpc.server(self._pool, [self._router(options)], options=arguments)
 
     def start(self) -> int:
         """Listen, and return the port, 0 if there is none. Call once.
@@ -127,78 +121,125 @@ class GrpcServer:
             FailedPrecondition: the port or the socket's path is taken.
             PermissionDenied, InvalidArgument: it may not or can not be opened.
         """
+        path = self._options.socket_path
+        if path:
+            free_socket_path(path)
+        listeners = []
         port = 0
-        if self._socket_path:
-            free_socket_path(self._socket_path)
-            self._add(f"unix:{self._socket_path}", f"the UNIX socket {self._socket_path}")
         if self._port is not None:
-            # gRPC does not tell why it can not have a port; a socket does.
-            if not self._reuse_port:
-                listen(self._host, self._port, flag="--grpc-port").close()
-            host = f"[{self._host}]" if ":" in self._host else self._host
-            port = self._add(f"{host}:{self._port}", f"port {self._port} on {self._host}")
-        self._uploads.start()
-        self._server.start()
+            listener = listen(
+                self._host, self._port, flag="--grpc-port", reuse_port=self._options.reuse_port
+            )
+            port = listener.getsockname()[1]
+            listeners.append(listener)
+        self._server.start(listeners, path)
         return port
 
     def stop(self, grace_seconds: float) -> None:
         """Answer the calls that came, and return when that is done or time is up."""
-        if self._health is not None:
-            self._health.stop()
-        try:
-            self._hold.begin()
-            stopped = self._server.stop(grace_seconds)
-        finally:
-            self._hold.end()
-        self._uploads.drain()
-        self._reflection.stop()
+        self._server.call_soon(self._end_streams)
         if self._profiler is not None:
             self._profiler.stop()
-        stopped.wait()
-        self._uploads.stop()
-        for pool in (
-            self._pool,
-            self._quick,
-            self._refusing,
-            self._reflecting,
-            self._profiling,
-        ):
+        self._server.stop(grace_seconds)
+        for pool in (self._pool, self._profiling):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _add(self, address: str, what: str) -> int:
-        try:
-            if self._credentials is None:
-                return self._server.add_insecure_port(address)
-            return self._server.add_secure_port(address, self._credentials)
-        except RuntimeError as error:
-            raise FailedPrecondition(f"{what} could not be listened on") from error
+    def _end_streams(self) -> None:
+        """End what clients may leave open for ever; what does not come is hardly waited for."""
+        self.message_seconds = min(self.message_seconds, DRAIN_SECONDS)
+        if self._health is not None:
+            self._health.stop()
+        self._reflection.stop()
 
-    def _router(self, options: GrpcOptions) -> Router:
-        heavy: dict[str, Handler] = {}
-        quick: dict[str, Handler] = {}
+    def _connect(self) -> asyncio.Protocol:
+        if len(self._server.connections) >= MAX_CONNECTIONS:
+            return _Closed()
+        return Connection(self._bounds, self._open, self._server)
+
+    def _open(
+        self, connection: Connection, id: int, fields: Fields, too_large: bool
+    ) -> Stream | None:
+        head = None if too_large else read_head(fields)
+        if head is None and not too_large:
+            connection.sender.write(reset(id, Fault.PROTOCOL_ERROR))
+            return None
+        if head is None:
+            return self._refuse_head(connection, id)
+        stream = GrpcStream(connection, id, head, self, self._bounds.max_receive_message_length)
+        connection.add(stream)
+        if head.refusal:
+            stream.call.end()
+            status = literal(b":status", b"%d" % head.refusal)
+            connection.sender.finish(stream, status)
+            return stream
+        method = self._methods.get(head.path)
+        if method is None:
+            stream.end(refused(_NO_METHOD, hints=self.hints))
+        else:
+            stream.open(method)
+        return stream
+
+    def _refuse_head(self, connection: Connection, id: int) -> Stream:
+        # What was decoded of it may lack anything, the path too.
+        head = Head("", math.inf, b"identity", 0, ())
+        stream = GrpcStream(connection, id, head, self, 0)
+        connection.add(stream)
+        most = self._bounds.max_metadata_size
+        stream.end(refused(ResourceExhausted(f"The metadata is larger than {most} bytes.")))
+        return stream
+
+    def _all_methods(self, readiness: Readiness) -> dict[str, Method]:
+        options = self._options
+        ours = services(
+            check_method_name=options.check_method_name,
+            as_content=options.tensor_content,
+            value_of=self._metrics.value,
+        )
+        named = {**ours, **v2_services.services(readiness)}
         asked_by_probes = QUICK | v2_services.QUICK
         guarded = v2_services.GUARDED | (RELOAD if self._access.keyed else frozenset())
-        for service, methods in self._services.items():
+        shed = self._metrics.shed.at("grpc")
+        found: dict[str, Method] = {}
+        for service, methods in named.items():
             for name, answer in methods.items():
                 path = f"/{service}/{name}"
-                method = answering(
+                unary = answering(
                     path,
                     answer,
                     self._models,
                     self._metrics,
-                    self._uploads,
-                    self._hold,
                     hints=options.hints,
                     access=self._access if path in guarded else None,
                 )
                 if path in asked_by_probes:
-                    method = in_pool(method, self._quick)
-                chosen = quick if path in asked_by_probes else heavy
-                chosen[path] = grpc.stream_unary_rpc_method_handler(method)
+                    found[path] = immediate(blocking(unary))
+                else:
+                    found[path] = Pooled(path, unary, self._pool, self._dispatcher, shed)
         if self._health is not None:
-            quick |= self._health.handlers()
+            found |= self._health.methods()
         if self._profiler is not None:
-            quick |= self._profiler.handlers()
+            wait = partial(elsewhere, executor=self._profiling, call_soon=self._server.call_soon)
+            found |= {path: wait(plain) for path, plain in self._profiler.methods().items()}
+        listed = [
+            *named,
+            *([SERVICE] if self._health else []),
+            *([PROFILER] if self._profiler else []),
+        ]
+        self._reflection = Reflection(listed)
         if options.reflection:
-            quick |= self._reflection.handlers()
-        return Router(heavy, quick, self._pool, self._refusing, self._metrics, self._hold)
+            found |= self._reflection.methods()
+        return found
+
+
+class _Closed(asyncio.Protocol):
+    """A connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+_NO_METHOD = Unimplemented(
+    "Method not found!",
+    hint="The services are tensorflow.serving.PredictionService and ModelService; reflection "
+    "lists all methods: grpcurl HOST:PORT list",
+)

@@ -2,163 +2,131 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from collections.abc import Callable, Hashable
+from concurrent.futures import Executor
+from typing import TypeAlias
 
-import grpc
-
+from servable.batching.steps import Steps, complete, steps_of
 from servable.contracts import ModelProvider
-from servable.errors import Cancelled, Code, DeadlineExceeded, InvalidArgument, ServableError
+from servable.errors import Cancelled, Code, DeadlineExceeded, ServableError
 from servable.metrics.batches import HEADER
+from servable.metrics.families import Number
 from servable.metrics.monitor import Metrics
 from servable.metrics.requests import CURRENT, Observation
 from servable.transport.admin_access import Access, grpc_caller
+from servable.transport.dispatch import Dispatcher
 from servable.transport.failures import unforeseen
-from servable.transport.grpc_hold import Hold
+from servable.transport.grpc_call import Answered, Call, refused
 from servable.transport.grpc_services import Answer
+from servable.transport.grpc_stream import GrpcStream, Inlet, Method
 from servable.transport.pool import RequestPool, too_busy
-from servable.wire.status import ascii_line, grpc_message
-
-log = logging.getLogger(__name__)
-
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Method: TypeAlias = Callable[[Iterator[bytes], grpc.ServicerContext], bytes]
-
-HINT_KEY = "servable-hint"
-"""Trailing metadata that carries an error's hint, in ASCII with Python's escapes."""
-
-DRAIN_SECONDS = 2.0
-"""How long a message may still take when the server stops."""
 
 QUICK = frozenset({"/tensorflow.serving.ModelService/GetModelStatus"})
 """Methods that probes ask: they are answered however many predictions wait."""
 
-if TYPE_CHECKING:
-    _GenericRpcHandler = grpc.GenericRpcHandler[Any, Any]
-else:
-    _GenericRpcHandler = grpc.GenericRpcHandler  # is generic in its stubs only
-
 RELOAD = frozenset({"/tensorflow.serving.ModelService/HandleReloadConfigRequest"})
 """The peer's method that replaces what is served."""
 
-_STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
+Unary: TypeAlias = Callable[[bytes, Call], Steps[Answered]]
+"""Answers a call of one message, in steps; raises nothing."""
+
+Plain: TypeAlias = Callable[[bytes, Call], Answered]
+"""The same, where there are no steps."""
+
+_PREDICT = "/tensorflow.serving.PredictionService/Predict"
+_SPEC_TAG = 0x0A
+_ONE_BYTE = 0x80
 
 
-class Router(_GenericRpcHandler):
-    """Finds the handler of a call, or one that refuses it when too many are waiting.
+class Pooled:
+    """A method that may take long: it is answered by a thread, unless those like it are quick.
 
     Args:
-        heavy: path -> handler of methods that run in `pool`.
-        quick: path -> handler of methods that have threads of their own.
-        pool: what runs the heavy ones.
-        refusing: a thread to refuse calls on.
-        metrics: counts those.
-        hold: counts all calls.
+        path: its name.
+        unary: answers.
+        pool: how much there is to do.
+        dispatcher: runs it.
+        shed: counts calls that are refused since there is too much to do.
     """
 
     def __init__(
         self,
-        heavy: Mapping[str, Handler],
-        quick: Mapping[str, Handler],
+        path: str,
+        unary: Unary,
         pool: RequestPool,
-        refusing: ThreadPoolExecutor,
-        metrics: Metrics,
-        hold: Hold,
+        dispatcher: Dispatcher[Answered],
+        shed: Number,
     ) -> None:
-        self._hold = hold
-        self._heavy = heavy
-        self._quick = quick
+        self._path = path
+        self._unary = unary
         self._pool = pool
-        self._shed = metrics.shed.at("grpc")
-        self._refusing = grpc.stream_unary_rpc_method_handler(in_pool(_refuse, refusing))
+        self._dispatcher = dispatcher
+        self._shed = shed
 
-    def service(self, details: grpc.HandlerCallDetails) -> Handler | None:
-        """Return what handles a call; gRPC asks this for each, from one thread."""
-        self._hold.calls += 1
-        handler = self._heavy.get(details.method)
-        if handler is None:
-            return self._quick.get(details.method)
+    def __call__(self, stream: GrpcStream) -> Inlet | ServableError:
+        """Take up a call; a `Method`."""
         if self._pool.full:
             self._shed.add()
-            return self._refusing
-        return handler
+            return too_busy()
+        return _Once(stream, self._answer)
+
+    def _answer(self, stream: GrpcStream, data: bytes) -> None:
+        kind = _kind(data) if self._path == _PREDICT else None
+        self._dispatcher.submit(kind, self._unary(data, stream.call), stream.answer)
 
 
-def in_pool(behaviour: Any, pool: ThreadPoolExecutor) -> Any:
-    """Return `behaviour`, to be run in `pool` instead of the server's.
-
-    gRPC calls this experimental; its own health service relies on it. A version that
-    did not know it would run everything in one pool.
-    """
-
-    def elsewhere(*arguments: Any) -> Any:
-        return behaviour(*arguments)
-
-    elsewhere.experimental_thread_pool = pool  # type: ignore[attr-defined] # gRPC looks for it
-    return elsewhere
+def blocking(unary: Unary) -> Plain:
+    """Return the same method without steps; it blocks while the model computes."""
+    return lambda data, call: complete(unary(data, call))
 
 
-class Uploads:
-    """Waits for messages, and gives up on clients that do not send theirs.
+def immediate(plain: Plain) -> Method:
+    """Return a method that is answered at once, since it takes no time."""
 
-    A client could otherwise occupy a thread for ever with a call that it began. For this
-    all methods are, to gRPC, ones that take a stream of messages: it hands such a call
-    over before it has read one. On the wire there is no difference.
+    def answer(stream: GrpcStream, data: bytes) -> None:
+        stream.answer(plain(data, stream.call))
+
+    return lambda stream: _Once(stream, answer)
+
+
+def elsewhere(
+    plain: Plain, executor: Executor, call_soon: Callable[[Callable[[], object]], object]
+) -> Method:
+    """Return a method that waits on threads of its own.
 
     Args:
-        limit_seconds: how long a message may take to come; None is for ever.
+        plain: answers.
+        executor: has the threads.
+        call_soon: calls something on the event loop's thread.
     """
 
-    def __init__(self, limit_seconds: float | None) -> None:
-        self._limit = math.inf if limit_seconds is None else limit_seconds
-        self._waiting: dict[grpc.ServicerContext, float] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="grpc-uploads", daemon=True)
+    def answer(stream: GrpcStream, data: bytes) -> None:
+        def run() -> None:
+            answered = plain(data, stream.call)
+            call_soon(lambda: stream.answer(answered))
 
-    def start(self) -> None:
-        """Begin to give up on clients."""
-        self._thread.start()
+        executor.submit(run)
 
-    def drain(self) -> None:
-        """Wait hardly any longer: the server stops, and what does not come can not hold it up."""
-        self._limit = min(self._limit, DRAIN_SECONDS)
+    return lambda stream: _Once(stream, answer)
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopped.set()
 
-    def read(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-        """Return the one message of a call.
+class _Once:
+    """Takes the first message of a call, and heeds no others."""
 
-        Raises:
-            Cancelled: the call has ended.
-            InvalidArgument: the client says that it sends none.
-        """
-        self._waiting[context] = monotonic()
-        try:
-            data = next(messages, None)
-        except Exception as error:
-            # gRPC's own class for this is private.
-            raise Cancelled("The call ended before its message was there.") from error
-        finally:
-            del self._waiting[context]
-        if data is None:
-            raise InvalidArgument("The call carries no message.", hint="Send exactly one.")
-        return data
+    __slots__ = ("_answer", "_stream")
 
-    def _watch(self) -> None:
-        while not self._stopped.wait(min(1.0, self._limit)):
-            now = monotonic()
-            for context, since in self._waiting.copy().items():
-                if now - since > self._limit:
-                    context.cancel()  # type: ignore[no-untyped-call] # in its stubs
+    def __init__(self, stream: GrpcStream, answer: Callable[[GrpcStream, bytes], None]) -> None:
+        self._stream = stream
+        self._answer: Callable[[GrpcStream, bytes], None] | None = answer
+
+    def message(self, data: bytes) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer(self._stream, data)
+
+    def half_close(self) -> None:
+        pass
 
 
 def answering(
@@ -166,35 +134,31 @@ def answering(
     answer: Answer,
     models: ModelProvider,
     metrics: Metrics,
-    uploads: Uploads,
-    hold: Hold,
     *,
     hints: bool = True,
     access: Access | None = None,
-) -> Method:
-    """Return a gRPC method: it answers, or ends the call with a status, with hints or without.
+) -> Unary:
+    """Return what answers a method, or ends its calls with a status, with hints or without.
 
     `access` decides who may call it; None lets everybody.
     """
     api = _snake(path.rpartition("/")[2])
     record = metrics.requests.record
 
-    def method(messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-        try:
-            data = uploads.read(messages, context)
-        except ServableError as error:
-            abort(context, error)
-        seen = Observation(api, "grpc", bytes_in=len(data), wanted=context.is_active)
-        seen.header = partial(_metadata, context)
+    def unary(data: bytes, call: Call) -> Steps[Answered]:
+        if path != _PREDICT:
+            data = bytes(data)  # large ones come as a bytearray, which only Predict reads as it is
+        seen = Observation(api, "grpc", bytes_in=len(data), wanted=call.is_active)
+        seen.header = call.first
         CURRENT.observation = seen
         try:
-            if context.time_remaining() <= 0:
+            if call.time_remaining() <= 0:
                 raise DeadlineExceeded("The deadline passed before the request could be run.")
-            if not context.is_active():
+            if not call.active:
                 raise Cancelled("The call was cancelled before it could be run.")
             if access is not None:
-                access.check(grpc_caller(context.peer(), context.invocation_metadata()))
-            response = answer(models, data)
+                access.check(grpc_caller(call.peer, call.metadata))
+            response = yield from steps_of(answer(models, data))
         except ServableError as error:
             refusal = error
         except Exception as error:
@@ -202,40 +166,27 @@ def answering(
         else:
             record(seen, Code.OK, len(response))
             if seen.answered is not None:
-                seen.answered(data, response)
-            if seen.batch is not None:
-                context.set_trailing_metadata(((HEADER, str(seen.batch)),))
-            if hold.on:
-                hold.wait()
-            return response
+                seen.answered(bytes(data), response)
+            if seen.batch is None:
+                return Answered(response)
+            return Answered(response, None, ((HEADER, str(seen.batch)),))
         finally:
             CURRENT.observation = None
         record(seen, refusal.code, 0)
-        if not hints:
-            refusal.hint = ""
-        if hold.on:
-            hold.wait()
-        abort(context, refusal)
+        return refused(refusal, hints=hints)
 
-    return method
+    return unary
 
 
-def abort(context: grpc.ServicerContext, error: ServableError) -> NoReturn:
-    """End a call with an error's status; its hint goes into the trailing metadata."""
-    log.debug("refused: %s", error.status_text)
-    if error.hint:
-        context.set_trailing_metadata(((HINT_KEY, ascii_line(error.hint)),))
-    context.abort(_STATUS_CODES[error.code], grpc_message(error.message))
+def _kind(data: bytes) -> Hashable:
+    """Return what tells requests from others that may take longer or shorter.
 
-
-def _metadata(context: grpc.ServicerContext, name: str) -> str:
-    """Return the first metadata of that name, "" if there is none."""
-    value = next((value for key, value in context.invocation_metadata() if key == name), "")
-    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
-
-
-def _refuse(_messages: Iterator[bytes], context: grpc.ServicerContext) -> NoReturn:
-    abort(context, too_busy())
+    That is the model, version and signature, as they are at the beginning of a request of every
+    client that writes fields in their order, and how long the message is, roughly.
+    """
+    if len(data) < 2 or data[0] != _SPEC_TAG or data[1] >= _ONE_BYTE:
+        return None
+    return bytes(data[: 2 + data[1]]), len(data).bit_length()
 
 
 def _snake(name: str) -> str:

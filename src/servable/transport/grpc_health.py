@@ -6,17 +6,17 @@ every model's. A model of the name of a service can not be asked for.
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from servable.errors import InvalidArgument, NotFound
 from servable.pb import health_pb2
-from servable.transport.grpc_calls import Handler, abort, in_pool
+from servable.transport.grpc_call import Answered, Call, refused
+from servable.transport.grpc_calls import immediate
+from servable.transport.grpc_stream import GrpcStream, Inlet, Method
 from servable.transport.readiness import Readiness
 
 SERVICE = "grpc.health.v1.Health"
@@ -37,38 +37,25 @@ LOOK_SECONDS = 0.5
 
 _Status = health_pb2.HealthCheckResponse
 _State: TypeAlias = health_pb2.HealthCheckResponse.ServingStatus
-_Send = Callable[[bytes | None], None]
+_MALFORMED = InvalidArgument("The request is no HealthCheckRequest.")
 
 
 class Health:
-    """Answers Check and Watch. `stop` ends all watches; call it before the server's own.
-
-    A watch occupies no thread while nothing changes: one thread looks for all of them.
+    """Answers Check and Watch, on the event loop's thread. `stop` ends all watches.
 
     Args:
         readiness: what is asked.
-        pool: answers Check, and takes up Watch.
     """
 
-    def __init__(self, readiness: Readiness, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
-        self._pool = pool
-        self._lock = threading.Lock()
-        self._watches: dict[grpc.ServicerContext, _Watch] = {}
-        self._stopped = threading.Event()
-        self._looking: threading.Thread | None = None
+        self._watches: set[_Watch] = set()
+        self._looking = False
+        self._stopped = False
 
-    def handlers(self) -> dict[str, Handler]:
-        """Return path -> handler."""
-        watch = in_pool(self._watch, self._pool)
-        # Takes a third argument, and does not end the call when it returns.
-        watch.experimental_non_blocking = True
-        return {
-            f"/{SERVICE}/Check": grpc.unary_unary_rpc_method_handler(
-                in_pool(self._check, self._pool)
-            ),
-            f"/{SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(watch),
-        }
+    def methods(self) -> dict[str, Method]:
+        """Return path -> method."""
+        return {f"/{SERVICE}/Check": immediate(self._check), f"/{SERVICE}/Watch": self._watch}
 
     def status(self, name: str) -> _State:
         """Return the state of the server or of a model; SERVICE_UNKNOWN for another name."""
@@ -82,75 +69,85 @@ class Health:
 
     def stop(self) -> None:
         """Tell every watcher the last state, and end its call."""
-        self._stopped.set()
-        if self._looking is not None:
-            self._looking.join()
+        self._stopped = True
+        self._look()
 
-    def _check(self, data: bytes, context: grpc.ServicerContext) -> bytes:
-        status = self.status(_name(data, context))
+    def _check(self, data: bytes, _: Call) -> Answered:
+        name = _name(data)
+        if name is None:
+            return refused(_MALFORMED)
+        status = self.status(name)
         if status == _Status.SERVICE_UNKNOWN:
-            abort(context, NotFound("unknown service", hint="Ask for a model, or for ''."))
-        return _Status(status=status).SerializeToString()
+            return refused(NotFound("unknown service", hint="Ask for a model, or for ''."))
+        return Answered(_Status(status=status).SerializeToString())
 
-    def _watch(self, data: bytes, context: grpc.ServicerContext, send: _Send) -> None:
-        watch = _Watch(_name(data, context), send)
-        with self._lock:
-            self._watches[context] = watch
-            if self._looking is None and not self._stopped.is_set():
-                self._looking = threading.Thread(target=self._look, name="health", daemon=True)
-                self._looking.start()
+    def _watch(self, stream: GrpcStream) -> Inlet:
+        return _Watch(stream, self._begin)
+
+    def _begin(self, watch: _Watch) -> None:
         watch.tell(self.status(watch.name))
-        if self._stopped.is_set():
+        if self._stopped:
             watch.end()
-        if not context.add_callback(lambda: self._forget(context)):
-            self._forget(context)  # it has ended already
+            return
+        self._watches.add(watch)
+        if not self._looking:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._looking = True
+        asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        while not self._stopped.wait(LOOK_SECONDS):
-            self._tell()
-        self._tell()
-        for watch in self._all():
-            watch.end()
-
-    def _tell(self) -> None:
-        for watch in self._all():
+        self._looking = False
+        for watch in list(self._watches):
             watch.tell(self.status(watch.name))
-
-    def _all(self) -> list[_Watch]:
-        with self._lock:
-            return list(self._watches.values())
-
-    def _forget(self, context: grpc.ServicerContext) -> None:
-        with self._lock:
-            self._watches.pop(context, None)
+            if self._stopped:
+                watch.end()
+        self._watches = {watch for watch in self._watches if watch.active}
+        if self._watches:
+            self._look_later()
 
 
 class _Watch:
     """One watcher: it hears a state only when that is another than the last."""
 
-    def __init__(self, name: str, send: _Send) -> None:
-        self.name = name
-        self._send = send
-        self._lock = threading.Lock()
+    def __init__(self, stream: GrpcStream, begin: Callable[[_Watch], None]) -> None:
+        self.name = ""
+        self._stream = stream
+        self._begin: Callable[[_Watch], None] | None = begin
         self._last: _State | None = None
-        self._ended = False
+
+    @property
+    def active(self) -> bool:
+        """Whether somebody watches still."""
+        return self._stream.call.active
+
+    def message(self, data: bytes) -> None:
+        begin, self._begin = self._begin, None
+        if begin is None:
+            return
+        name = _name(data)
+        if name is None:
+            self._stream.end(refused(_MALFORMED))
+            return
+        self.name = name
+        begin(self)
+
+    def half_close(self) -> None:
+        pass
 
     def tell(self, status: _State) -> None:
-        with self._lock:
-            if status != self._last and not self._ended:
-                self._last = status
-                self._send(_Status(status=status).SerializeToString())
+        if status != self._last:
+            self._last = status
+            self._stream.send(_Status(status=status).SerializeToString())
 
     def end(self) -> None:
-        with self._lock:
-            if not self._ended:
-                self._ended = True
-                self._send(None)
+        self._stream.end(Answered(None))
 
 
-def _name(data: bytes, context: grpc.ServicerContext) -> str:
+def _name(data: bytes) -> str | None:
     try:
         name: str = health_pb2.HealthCheckRequest.FromString(data).service
     except DecodeError:
-        abort(context, InvalidArgument("The request is no HealthCheckRequest."))
+        return None
     return name

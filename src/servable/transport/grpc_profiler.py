@@ -10,17 +10,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
-import grpc
 from google.protobuf.message import DecodeError, Message
 
-from servable.errors import InvalidArgument, ResourceExhausted
+from servable.errors import InvalidArgument, ResourceExhausted, ServableError
 from servable.metrics.trace import Trace, Tracing
 from servable.pb import profiler_pb2
-from servable.transport.grpc_calls import Handler, abort, in_pool
+from servable.transport.grpc_call import Answered, Call, refused
+from servable.transport.grpc_calls import Plain
 from servable.wire.profile_proto import EVENTS_PER_SPAN, write_space, write_summary
 
 SERVICE = "tensorflow.ProfilerService"
@@ -44,25 +44,24 @@ M = TypeVar("M", bound=Message)
 class Profiler:
     """Answers Profile, Monitor and Terminate. `stop` ends what is being traced.
 
+    Its methods wait while traces are made: give them THREADS, or nothing ends one early.
+
     Args:
         tracing: where traces come from.
-        pool: waits while traces are made; more threads than that, or nothing ends them early.
     """
 
-    def __init__(self, tracing: Tracing, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, tracing: Tracing) -> None:
         self._tracing = tracing
-        self._pool = pool
         self._free = threading.Semaphore(MAX_WATCHING)
         self._lock = threading.Lock()
         self._sessions: dict[threading.Event, str] = {}
         self._stopped = False
 
-    def handlers(self) -> dict[str, Handler]:
-        """Return path -> handler."""
+    def methods(self) -> dict[str, Plain]:
+        """Return path -> what answers it."""
         methods = {"Profile": self._profile, "Monitor": self._monitor, "Terminate": self._end}
         return {
-            f"/{SERVICE}/{name}": grpc.unary_unary_rpc_method_handler(in_pool(method, self._pool))
-            for name, method in methods.items()
+            f"/{SERVICE}/{name}": partial(_answered, method) for name, method in methods.items()
         }
 
     def stop(self) -> None:
@@ -70,12 +69,12 @@ class Profiler:
         self._stopped = True
         self._signal(lambda _: True)
 
-    def _profile(self, data: bytes, context: grpc.ServicerContext) -> bytes:
-        request = _read(profiler_pb2.ProfileRequest, data, context)
+    def _profile(self, data: bytes, call: Call) -> bytes:
+        request = _read(profiler_pb2.ProfileRequest, data)
         most = min(MAX_SPANS, request.max_events // EVENTS_PER_SPAN or MAX_SPANS)
         started, started_ns = time.perf_counter(), time.time_ns()
-        with self._watching(context, most) as trace:
-            self._wait(request.duration_ms, request.session_id, context)
+        with self._watching(most) as trace:
+            self._wait(request.duration_ms, request.session_id, call)
         spans = trace.spans()
         response = profiler_pb2.ProfileResponse(empty_trace=not spans)
         space = write_space(spans, started, started_ns)
@@ -87,29 +86,26 @@ class Profiler:
             response.tool_data.add(name=_TOOL, data=space.SerializeToString())
         return response.SerializeToString()
 
-    def _monitor(self, data: bytes, context: grpc.ServicerContext) -> bytes:
-        request = _read(profiler_pb2.MonitorRequest, data, context)
+    def _monitor(self, data: bytes, call: Call) -> bytes:
+        request = _read(profiler_pb2.MonitorRequest, data)
         started = time.perf_counter()
-        with self._watching(context, MAX_SPANS) as trace:
-            self._wait(request.duration_ms, "", context)
+        with self._watching(MAX_SPANS) as trace:
+            self._wait(request.duration_ms, "", call)
         text = write_summary(trace.spans(), time.perf_counter() - started, trace.dropped)
         if request.timestamp:
             text = f"Timestamp: {time.strftime('%H:%M:%S')}\n{text}"
         return profiler_pb2.MonitorResponse(data=text).SerializeToString()
 
-    def _end(self, data: bytes, context: grpc.ServicerContext) -> bytes:
-        wanted = _read(profiler_pb2.TerminateRequest, data, context).session_id
+    def _end(self, data: bytes, _: Call) -> bytes:
+        wanted = _read(profiler_pb2.TerminateRequest, data).session_id
         self._signal(lambda session: session == wanted)
         return profiler_pb2.TerminateResponse().SerializeToString()
 
     @contextmanager
-    def _watching(self, context: grpc.ServicerContext, most: int) -> Iterator[Trace]:
+    def _watching(self, most: int) -> Iterator[Trace]:
         if not self._free.acquire(blocking=False):
-            abort(
-                context,
-                ResourceExhausted(
-                    "Too many traces are being made.", hint="Ask again when they have ended."
-                ),
+            raise ResourceExhausted(
+                "Too many traces are being made.", hint="Ask again when they have ended."
             )
         trace = self._tracing.begin(most)
         try:
@@ -118,13 +114,13 @@ class Profiler:
             self._tracing.end(trace)
             self._free.release()
 
-    def _wait(self, milliseconds: int, session: str, context: grpc.ServicerContext) -> None:
+    def _wait(self, milliseconds: int, session: str, call: Call) -> None:
         """Return when the time is over, the session is ended, or nobody listens any more."""
         over = threading.Event()
         with self._lock:
             self._sessions[over] = session
         try:
-            if context.add_callback(over.set) and not self._stopped:
+            if call.add_callback(over.set) and not self._stopped:
                 over.wait(min(milliseconds / 1000, MAX_SECONDS))
         finally:
             with self._lock:
@@ -137,8 +133,15 @@ class Profiler:
                     over.set()
 
 
-def _read(kind: type[M], data: bytes, context: grpc.ServicerContext) -> M:
+def _answered(method: Callable[[bytes, Call], bytes], data: bytes, call: Call) -> Answered:
+    try:
+        return Answered(method(data, call))
+    except ServableError as error:
+        return refused(error)
+
+
+def _read(kind: type[M], data: bytes) -> M:
     try:
         return kind.FromString(data)
     except DecodeError:
-        abort(context, InvalidArgument(f"The request is no {kind.DESCRIPTOR.name}."))
+        raise InvalidArgument(f"The request is no {kind.DESCRIPTOR.name}.") from None

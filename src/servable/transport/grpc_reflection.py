@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
-import grpc
 from google.protobuf import descriptor_pb2
 from google.protobuf.message import DecodeError
 
 from servable.errors import Code, InvalidArgument, ResourceExhausted
 from servable.pb import reflection_pb2
 from servable.pb._pool import POOL
-from servable.transport.grpc_calls import Handler, abort, in_pool
+from servable.transport.grpc_call import Answered, refused
+from servable.transport.grpc_stream import GrpcStream, Inlet, Method
 
 SERVICES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 """The same messages under two names; tools try the newer one first."""
@@ -25,42 +24,57 @@ _Response = reflection_pb2.ServerReflectionResponse
 
 
 class Reflection:
-    """Answers questions about services. `stop` ends all streams: clients may leave them open.
+    """Answers questions about services, on the event loop's thread.
+
+    `stop` ends all streams: clients may leave them open.
 
     Args:
         services: full names to list, beside reflection itself.
-        pool: where streams are answered, one for each thread, so it should not be where
-            requests are answered.
     """
 
-    def __init__(self, services: Sequence[str], pool: ThreadPoolExecutor) -> None:
+    def __init__(self, services: Sequence[str]) -> None:
         self._listed = sorted({*services, *SERVICES})
-        self._pool = pool
-        self._open: set[grpc.ServicerContext] = set()
+        self._open: set[_Questions] = set()
 
-    def handlers(self) -> dict[str, Handler]:
-        """Return path -> handler."""
-        handler = grpc.stream_stream_rpc_method_handler(in_pool(self._info, self._pool))
-        return {f"/{service}/ServerReflectionInfo": handler for service in SERVICES}
+    def methods(self) -> dict[str, Method]:
+        """Return path -> method."""
+        return {f"/{service}/ServerReflectionInfo": self._info for service in SERVICES}
 
     def stop(self) -> None:
         """Cancel the streams that are open."""
-        for context in self._open.copy():
-            context.cancel()  # type: ignore[no-untyped-call] # in its stubs
+        for questions in self._open.copy():
+            questions.stream.cancel()
 
-    def _info(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        self._open.add(context)
+    def _info(self, stream: GrpcStream) -> Inlet:
+        questions = _Questions(stream, self._listed)
+        stream.awaits = False  # it may ask when it likes
+        self._open.add(questions)
+        stream.call.add_callback(lambda: self._open.discard(questions))
+        return questions
+
+
+class _Questions:
+    """One stream of them."""
+
+    def __init__(self, stream: GrpcStream, listed: Sequence[str]) -> None:
+        self.stream = stream
+        self._listed = listed
+        self._count = 0
+
+    def message(self, data: bytes) -> None:
+        self._count += 1
+        if self._count > MAX_QUESTIONS:
+            self.stream.end(refused(ResourceExhausted("Too many questions on one stream.")))
+            return
         try:
-            for count, data in enumerate(requests):
-                if count == MAX_QUESTIONS:
-                    abort(context, ResourceExhausted("Too many questions on one stream."))
-                try:
-                    request = reflection_pb2.ServerReflectionRequest.FromString(data)
-                except DecodeError:
-                    abort(context, InvalidArgument("This is no ServerReflectionRequest."))
-                yield respond(request, self._listed).SerializeToString()
-        finally:
-            self._open.discard(context)
+            request = reflection_pb2.ServerReflectionRequest.FromString(data)
+        except DecodeError:
+            self.stream.end(refused(InvalidArgument("This is no ServerReflectionRequest.")))
+            return
+        self.stream.send(respond(request, self._listed).SerializeToString())
+
+    def half_close(self) -> None:
+        self.stream.end(Answered(None))
 
 
 def respond(request: Any, services: Sequence[str]) -> Any:

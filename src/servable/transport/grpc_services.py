@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
 
+from servable.batching.steps import Steps
 from servable.contracts import ModelProvider
 from servable.handlers.classify import CLASSIFY, Classes
 from servable.handlers.examples import Examples, ExamplesCall, infer
 from servable.handlers.metadata import get_metadata
 from servable.handlers.multi_inference import Task, multi_inference
-from servable.handlers.predict import PredictCall, predict
+from servable.handlers.predict import PredictCall, predicting
 from servable.handlers.regress import REGRESS
 from servable.handlers.reload import ReloadCall, no_metrics, reload
 from servable.handlers.status import get_status
 from servable.metrics.requests import CURRENT
 from servable.wire import inference_proto, metadata_proto, predict_proto, reload_proto, status_proto
 
-Answer = Callable[[ModelProvider, bytes], bytes]
+Answer: TypeAlias = Callable[[ModelProvider, bytes], bytes | Steps[bytes]]
+"""Answers a message, at once or in steps."""
 
 
 def _predict(
     models: ModelProvider, data: bytes, *, check_method_name: bool, as_content: bool
-) -> bytes:
+) -> Steps[bytes]:
     call = PredictCall(*predict_proto.read_request(data))
-    answer = predict(models, call, check_method_name=check_method_name)
+    answer = yield from predicting(models, call, check_method_name=check_method_name)
     return predict_proto.write_response(
         answer.id, answer.signature_name, answer.signature, answer.outputs, as_content=as_content
     )

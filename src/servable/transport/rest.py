@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from servable.contracts import ModelProvider
 from servable.metrics.monitor import Metrics
 from servable.transport.admin_access import Access
 from servable.transport.admin_calls import Admin
+from servable.transport.http_server import HttpServer
 from servable.transport.options import RestOptions, default_threads
 from servable.transport.pool import RequestPool
 from servable.transport.ports import listen
 from servable.transport.readiness import Readiness
 from servable.transport.rest_app import App
 from servable.transport.tls import server_context
-
-if TYPE_CHECKING:
-    from servable.transport.http_server import HttpServer
 
 
 class RestServer:
@@ -56,8 +52,8 @@ class RestServer:
             self._options.threads or default_threads(), self._options.max_queued, "rest"
         )
         self._metrics.watch_in_flight("rest", lambda: self._pool.unfinished)
-        self._tls = server_context(self._options.tls) if self._options.tls else None
-        self._server: HttpServer | None = None
+        tls = server_context(self._options.tls) if self._options.tls else None
+        self._server = HttpServer(self._options, tls, self._metrics.broken)
         self._readiness = readiness or Readiness(models)
         self._app = App(
             models,
@@ -67,6 +63,8 @@ class RestServer:
             self._readiness,
             access or Access(),
             admin,
+            self._server.call_soon,
+            self._server.loop.call_soon,
         )
 
     def start(self) -> int:
@@ -76,28 +74,21 @@ class RestServer:
             FailedPrecondition: the port is taken.
             PermissionDenied, InvalidArgument: it may not or can not be opened.
         """
-        # uvicorn takes a while to import, and a server may well be gRPC only.
-        from servable.transport.http_server import HttpServer
-
         listener = listen(
             self._host, self._port, flag="--rest-port", reuse_port=self._options.reuse_port
         )
         port: int = listener.getsockname()[1]
-        self._server = HttpServer(
-            self._app, listener, self._options, self._tls, self._metrics.broken
-        )
-        self._server.start()
+        self._server.serve(self._app, listener)
         return port
 
     def drain(self) -> None:
         """Say that a stop is near, to probes and in every answer, and go on answering."""
         self._readiness.drain()
-        if self._server is not None:
-            self._server.drain()
+        self._server.drain()
 
     def stop(self, grace_seconds: float) -> None:
         """Answer what came before the port was closed; return then, or when time is up."""
         self._readiness.drain()
-        if self._server is not None:
-            self._server.stop(grace_seconds)
+        self._server.stop(grace_seconds)
+        self._app.close()
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,15 +1,16 @@
-"""The REST API as a plain ASGI callable."""
+"""The REST API: what becomes of a request once its head, and its body, have come."""
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from servable.batching.steps import Steps, complete, steps_of
 from servable.contracts import ModelProvider
-from servable.errors import Code, DeadlineExceeded, NotFound, ServableError, Unavailable
+from servable.errors import Code, NotFound, ServableError
 from servable.metrics.batches import HEADER
 from servable.metrics.models import MeteredModels
 from servable.metrics.monitor import Metrics
@@ -17,20 +18,15 @@ from servable.metrics.requests import CURRENT, Observation
 from servable.transport import admin_calls, rest_hints
 from servable.transport.admin_access import Access
 from servable.transport.admin_calls import Admin
+from servable.transport.dispatch import Dispatcher
 from servable.transport.failures import unforeseen
+from servable.transport.http_exchange import Exchange
+from servable.transport.http_parse import body_too_large
 from servable.transport.options import RestOptions
 from servable.transport.pool import RequestPool, too_busy
 from servable.transport.readiness import Readiness
-from servable.transport.rest_actions import ADMINISTRATIVE, Route
-from servable.transport.rest_body import (
-    Bodies,
-    BodyTooLargeError,
-    BodyTooSlowError,
-    HeadTooLargeError,
-    Receive,
-    Scope,
-    header,
-)
+from servable.transport.rest_actions import ADMINISTRATIVE, Action, Route
+from servable.transport.rest_body import BodyTooLargeError, BodyTooSlowError, HeadTooLargeError
 from servable.transport.rest_calls import answer
 from servable.transport.rest_forms import (
     DTYPE_HEADER,
@@ -46,12 +42,6 @@ from servable.wire.status import HTTP_STATUS, error_body
 from servable.wire.v2_json import HEADER as BINARY_HEADER
 
 log = logging.getLogger(__name__)
-
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-CLOSING = "servable.closing"
-"""The ASGI extension by which our server tells whether a connection is closing."""
 
 _READ = (SHAPE_HEADER, DTYPE_HEADER, NAME_HEADER, SIGNATURE_HEADER, OUTPUTS_HEADER)
 _SENT = (SHAPE_HEADER, DTYPE_HEADER, NAME_HEADER, BINARY_HEADER, b"retry-after")
@@ -69,19 +59,23 @@ _CLOSE: Headers = ((b"connection", b"close"),)
 _LATER: Headers = ((b"retry-after", b"1"),)
 _GZIPPED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
 _WORTH_GZIP = 1024  # bytes
+_LONGEST_KIND = 256  # characters of a path that is remembered as quick
+_PAGE_THREADS = 2
 
 
 class App:
-    """The REST API for `models`; an instance is an ASGI application.
+    """The REST API for `models`; an `http_exchange.Application`.
 
     Args:
         models: what is served.
         options: what is allowed and how long it may take.
-        pool: where models compute.
+        pool: where models compute that are not quick.
         metrics: counts requests.
         readiness: what probes are told.
         access: decides who may change what is served.
         admin: changes it; None where it can not be changed.
+        call_soon: calls something on the event loop's thread; from any thread.
+        call_next: the same, from that thread.
     """
 
     def __init__(
@@ -93,117 +87,135 @@ class App:
         readiness: Readiness,
         access: Access,
         admin: Admin | None,
+        call_soon: Callable[[Callable[[], object]], object],
+        call_next: Callable[[Callable[[], object]], object],
     ) -> None:
         self._access = access
         self._admin = admin
         self._models = MeteredModels(models)
         self._options = options
         self._pool = pool
+        self._dispatcher: Dispatcher[Reply] = Dispatcher(pool, call_soon, call_next)
         metrics.requests.know(models)
         self._record = metrics.requests.record
         self._shed = metrics.shed.at("rest")
-        self._bodies = Bodies(options.max_body_bytes, options.body_seconds)
         self._pages = Pages(readiness, metrics, options.metrics_path)
+        self._page_threads = ThreadPoolExecutor(_PAGE_THREADS, "rest-pages")
+        self._call_soon = call_soon
         self._headers = _CORS if options.cors else ()
 
-    def drain(self) -> None:
-        """Wait no longer for bodies that do not come. Call on the event loop."""
-        self._bodies.drain()
+    def close(self) -> None:
+        """Make no more pages."""
+        self._page_threads.shutdown(wait=False, cancel_futures=True)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            raise ValueError(f"this application speaks HTTP, not {scope['type']}")
-        try:
-            reply = await self._reply(scope, receive)
-        except asyncio.CancelledError:
-            # The server stops and its grace is over. This answer is the last thing done
-            # here, so the cancellation need not go further.
-            reply = self._refusal(
-                Unavailable("The server is stopping.", hint="Send it again later.")
-            )
-        if reply is None:  # the client is gone
+    def begin(self, exchange: Exchange) -> None:
+        """Take up a request whose head has come; see `http_exchange.Application`."""
+        target, method = exchange.target, exchange.method
+        if not is_api(target):
+            self._show_page(exchange)
             return
-        length = (b"content-length", b"%d" % len(reply.body))
-        await send(
-            {
-                "type": "http.response.start",
-                "status": reply.status,
-                "headers": [*reply.headers, length],
-            }
-        )
-        await send({"type": "http.response.body", "body": reply.body})
-
-    async def _reply(self, scope: Scope, receive: Receive) -> Reply | None:
-        target = _target(scope)
-        if is_api(target):
-            reply = await self._api(scope, target, receive)
-            if reply is not None and self._headers:
-                reply = Reply(reply.status, reply.body, (*reply.headers, *self._headers))
-            return reply
-        page = await self._pages.reply(scope["method"], target.partition("?")[0], target)
-        return page or self._refusal(
-            NotFound(f"No such page: {target}", hint="The API is under /v1/.")
-        )
-
-    async def _api(self, scope: Scope, target: str, receive: Receive) -> Reply | None:
-        method = scope["method"]
         if method == "OPTIONS":
-            origin = header(scope, b"origin")
-            return Reply(200 if "http://" in origin or "https://" in origin else 400, b"", ())
-        wanted: Route | None = None
+            origin = exchange.header(b"origin")
+            known = "http://" in origin or "https://" in origin
+            self._send(exchange, Reply(200 if known else 400, b"", ()))
+            return
         try:
-            wanted = route(method, target)
+            exchange.route = wanted = route(method, target)
             if wanted.action in ADMINISTRATIVE:
-                self._access.check(admin_calls.caller(scope))
+                self._access.check(admin_calls.caller(exchange))
             if not wanted.action.computes:
-                return self._answer(Request(wanted, target), _Job(scope))
+                self._send(exchange, complete(self._answer(Request(wanted, target), exchange)))
+                return
             self._check_queue()
-            body = await self._bodies.read(scope, receive)
-            if body is None:
-                return None
-            self._check_queue()
-            return await self._compute(
-                scope,
-                Request(
-                    wanted,
-                    target,
-                    body,
-                    gzipped="gzip" in header(scope, b"content-encoding"),
-                    host=rest_hints.origin(
-                        scope.get("scheme", "http"), header(scope, b"host"), scope.get("server")
-                    ),
-                    headers=scope["headers"],
-                    check_method_name=self._options.check_method_name,
-                ),
-            )
+            self._check_length(exchange)
         except ServableError as error:
-            self._record(_observed(wanted), error.code, 0)
-            return self._refusal(error)
+            self.refuse(exchange, error)
+            return
+        if exchange.expects_continue and not exchange.complete:
+            exchange.connection.say_continue()
+
+    def complete(self, exchange: Exchange) -> None:
+        """Answer a request whose body has come; see `http_exchange.Application`."""
+        wanted = exchange.route
+        if wanted is None:  # a page that is being made
+            return
+        try:
+            if exchange.fault is not None:
+                raise exchange.fault
+            self._check_queue()
+        except ServableError as error:
+            self.refuse(exchange, error)
+            return
+        body = exchange.body()
+        host = rest_hints.origin(
+            exchange.connection.scheme, exchange.header(b"host"), exchange.connection.server
+        )
+        request = Request(
+            wanted,
+            exchange.target,
+            body,
+            gzipped="gzip" in exchange.header(b"content-encoding"),
+            host=host,
+            headers=exchange.headers,
+            check_method_name=self._options.check_method_name,
+        )
+        self._dispatcher.submit(
+            _kind(exchange, wanted, len(body)),
+            self._answer(request, exchange),
+            partial(self._send, exchange),
+        )
+
+    def refuse(self, exchange: Exchange, error: ServableError) -> None:
+        """Answer with an error; see `http_exchange.Application`."""
+        self._record(_observed(exchange.route), error.code, 0)
+        self._send(exchange, self.refusal(error))
+
+    def refusal(self, error: ServableError) -> Reply:
+        """Return an error as an answer; see `http_exchange.Application`."""
+        if not self._options.hints:
+            error.hint = ""
+        return _refusal(error)
+
+    def _send(self, exchange: Exchange, reply: Reply) -> None:
+        if self._headers:
+            reply = Reply(reply.status, reply.body, (*reply.headers, *self._headers))
+        exchange.reply(reply)
+
+    def _show_page(self, exchange: Exchange) -> None:
+        target = exchange.target
+        page = self._pages.find(exchange.method, target.partition("?")[0], target)
+        if page is None:
+            error = NotFound(f"No such page: {target}", hint="The API is under /v1/.")
+            page = self.refusal(error)
+        if isinstance(page, Reply):
+            exchange.reply(page)
+            return
+        exchange.running = True
+        make = page
+
+        def made() -> None:
+            reply = make()
+            self._call_soon(lambda: exchange.reply(reply))
+
+        # On a thread: a long one would hold up every request.
+        self._page_threads.submit(made)
 
     def _check_queue(self) -> None:
         if self._pool.full:
             self._shed.add()
             raise too_busy()
 
-    async def _compute(self, scope: Scope, request: Request) -> Reply:
-        job = _Job(scope)
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._options.timeout_seconds):
-                return await loop.run_in_executor(self._pool, self._answer, request, job)
-        except TimeoutError as error:
-            raise DeadlineExceeded(
-                "Timed out waiting for notification",
-                hint=f"The server gives a request {self._options.timeout_seconds:g} seconds.",
-            ) from error
-        finally:
-            # From now on a result is of no use, and no longer counted.
-            job.over = True
+    def _check_length(self, exchange: Exchange) -> None:
+        declared = exchange.header(b"content-length")
+        if declared.isdecimal():
+            most = self._options.max_body_bytes
+            # Looked at as text first: int() refuses thousands of digits.
+            if len(declared) >= 20 or int(declared) > most:
+                raise body_too_large(most)
 
-    def _answer(self, request: Request, job: _Job) -> Reply:
-        """Answer on this thread; raises nothing."""
-        seen = _observed(request.route, len(request.body), job.wanted)
+    def _answer(self, request: Request, exchange: Exchange) -> Steps[Reply]:
+        """Answer, in steps; raises nothing."""
+        seen = _observed(request.route, len(request.body), exchange.wanted)
         seen.header = lambda name: request.header(name.encode())
         CURRENT.observation = seen
         length, code = 0, Code.OK
@@ -211,53 +223,41 @@ class App:
             if request.route.action in admin_calls.ACTIONS:
                 reply = admin_calls.answer(self._admin, request)
             else:
-                reply = answer(self._models, request)
+                reply = yield from steps_of(answer(self._models, request))
             length = len(reply.body)
-            reply = self._packed(reply, job)
+            reply = self._packed(reply, exchange)
             if seen.batch is not None:
                 note = (HEADER.encode(), str(seen.batch).encode())
                 reply = Reply(reply.status, reply.body, (*reply.headers, note))
         except ServableError as error:
-            code, reply = error.code, self._refusal(error)
+            code, reply = error.code, self.refusal(error)
         except Exception as error:
-            code, reply = Code.INTERNAL, self._refusal(unforeseen("a REST request", error))
+            code, reply = Code.INTERNAL, self.refusal(unforeseen("a REST request", error))
         finally:
             CURRENT.observation = None
-        if not job.over:
+        if not exchange.over:
             self._record(seen, code, length)
         return reply
 
-    def _refusal(self, error: ServableError) -> Reply:
-        if not self._options.hints:
-            error.hint = ""
-        return _refusal(error)
-
-    def _packed(self, reply: Reply, job: _Job) -> Reply:
-        if self._options.gzip and len(reply.body) >= _WORTH_GZIP and job.takes_gzip():
+    def _packed(self, reply: Reply, exchange: Exchange) -> Reply:
+        if self._options.gzip and len(reply.body) >= _WORTH_GZIP and _takes_gzip(exchange):
             return Reply(reply.status, gzip.compress(reply.body, 1), (*reply.headers, *_GZIPPED))
         return reply
 
 
-class _Job:
-    """A request as the thread sees it that computes it."""
+def _takes_gzip(exchange: Exchange) -> bool:
+    for item in exchange.header(b"accept-encoding").lower().split(","):
+        coding, _, quality = item.partition(";")
+        if coding.strip() in ("gzip", "x-gzip", "*"):
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
 
-    __slots__ = ("_closing", "_scope", "over")
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._closing: Callable[[], bool] | None = scope.get("extensions", {}).get(CLOSING)
-        self.over = False
-
-    def wanted(self) -> bool:
-        """Whether the client still waits."""
-        return not self.over and (self._closing is None or not self._closing())
-
-    def takes_gzip(self) -> bool:
-        for item in header(self._scope, b"accept-encoding").lower().split(","):
-            coding, _, quality = item.partition(";")
-            if coding.strip() in ("gzip", "x-gzip", "*"):
-                return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-        return False
+def _kind(exchange: Exchange, wanted: Route, length: int) -> Hashable:
+    """Return what tells requests from others that may take longer or shorter; None if nothing."""
+    if wanted.action is not Action.PREDICT or len(exchange.target) > _LONGEST_KIND:
+        return None
+    return exchange.target, length.bit_length()
 
 
 def _observed(
@@ -284,10 +284,3 @@ def _refusal(error: ServableError) -> Reply:
         case Code.UNAVAILABLE:
             return Reply(503, body, (*JSON, *_LATER))
     return Reply(HTTP_STATUS[error.code], body)
-
-
-def _target(scope: Scope) -> str:
-    """Return path and query as received."""
-    query = scope["query_string"]
-    target: bytes = scope["raw_path"] + (b"?" + query if query else b"")
-    return target.decode("utf-8", "surrogateescape")

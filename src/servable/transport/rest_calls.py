@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from servable.batching.steps import Steps
 from servable.contracts import ModelProvider
 from servable.errors import ServableError
 from servable.handlers.classify import CLASSIFY
 from servable.handlers.examples import Method, infer_on
 from servable.handlers.metadata import SIGNATURE_DEF, get_metadata
-from servable.handlers.predict import predict_on, signature_to_decode_with
+from servable.handlers.predict import predicting_on, signature_to_decode_with
 from servable.handlers.regress import REGRESS
 from servable.handlers.resolve import acquire
 from servable.handlers.status import get_status, list_models
@@ -26,8 +27,10 @@ from servable.wire import json_inference, json_metadata, json_predict, json_stat
 R = TypeVar("R")
 
 
-def answer(models: ModelProvider, request: Request) -> Reply:
-    """Return the answer. Requests that run a model block while it computes.
+def answer(models: ModelProvider, request: Request) -> Reply | Steps[Reply]:
+    """Return the answer; that to a predict request in steps.
+
+    Classify and regress block while the model computes.
 
     Raises:
         ServableError: with the peer's text for a request that is at fault.
@@ -68,7 +71,7 @@ def _json(body: bytes) -> Reply:
     return Reply(200, body)
 
 
-def _predict(models: ModelProvider, request: Request) -> Reply:
+def _predict(models: ModelProvider, request: Request) -> Steps[Reply]:
     text = request.text()
     try:
         body = json_predict.PredictBody(text)
@@ -81,7 +84,7 @@ def _predict(models: ModelProvider, request: Request) -> Reply:
             signature = signature_to_decode_with(handle, spec.signature_name)
             layout, inputs = body.decode(signature)
             outputs = rest_forms.output_names(request)
-            computed = predict_on(
+            computed = yield from predicting_on(
                 handle,
                 spec.signature_name,
                 inputs,

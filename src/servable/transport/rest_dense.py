@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+from servable.batching.steps import Steps
 from servable.contracts import ModelProvider, ModelSpec
 from servable.errors import InvalidArgument, ServableError
 from servable.handlers import hints
 from servable.handlers.images import image_inputs
-from servable.handlers.predict import DEFAULT_SIGNATURE, predict_on, signature_to_decode_with
+from servable.handlers.predict import DEFAULT_SIGNATURE, predicting_on, signature_to_decode_with
 from servable.handlers.resolve import acquire
 from servable.tensors import Array, Signature
 from servable.transport import rest_forms, rest_hints
@@ -21,14 +22,14 @@ from servable.wire import dense, npy, predict_proto
 from servable.wire.json_predict import Layout
 
 
-def predict_dense(models: ModelProvider, request: Request, form: Form) -> Reply:
-    """Answer a predict request with a body of any form but JSON; blocks while the model runs.
+def predict_dense(models: ModelProvider, request: Request, form: Form) -> Steps[Reply]:
+    """Answer a predict request with a body of any form but JSON, in steps.
 
     Raises:
         ServableError: the body is at fault, or what the servable raised.
     """
     if form is Form.PROTOBUF:
-        return _predict_message(models, request)
+        return (yield from _predict_message(models, request))
     wanted = rest_forms.wanted_form(request)
     spec = request.spec(rest_forms.signature_name(request))
     content = request.content()
@@ -38,7 +39,7 @@ def predict_dense(models: ModelProvider, request: Request, form: Form) -> Reply:
         try:
             inputs = _inputs(request, form, content, name, signature)
             outputs = rest_forms.output_names(request)
-            computed = predict_on(
+            computed = yield from predicting_on(
                 handle,
                 spec.signature_name,
                 inputs,
@@ -51,7 +52,7 @@ def predict_dense(models: ModelProvider, request: Request, form: Form) -> Reply:
             raise
 
 
-def _predict_message(models: ModelProvider, request: Request) -> Reply:
+def _predict_message(models: ModelProvider, request: Request) -> Steps[Reply]:
     try:
         message = predict_proto.read_request(request.content())
     except ServableError as error:
@@ -60,7 +61,7 @@ def _predict_message(models: ModelProvider, request: Request) -> Reply:
     spec = _agreed(request, message.spec or ModelSpec(""))
     outputs = message.output_filter or rest_forms.output_names(request)
     with acquire(models, spec) as handle:
-        computed = predict_on(
+        computed = yield from predicting_on(
             handle,
             spec.signature_name,
             message.inputs,

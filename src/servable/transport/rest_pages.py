@@ -8,7 +8,6 @@ former, a load balancer the latter.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -60,8 +59,8 @@ class Pages:
             "/v2/health/ready": lambda _query: self._ready(""),
         }
 
-    async def reply(self, method: str, path: str, target: str) -> Reply | None:
-        """Return a page, or None if there is none of that name.
+    def find(self, method: str, path: str, target: str) -> Reply | Callable[[], Reply] | None:
+        """Return a page, or what makes it and may take long; None if there is none of that name.
 
         Args:
             method: the HTTP method.
@@ -72,7 +71,7 @@ class Pages:
             # As the peer does: any method, but nothing behind the path.
             if target != path:
                 return Reply(400, f"Unexpected path: {target}. Should be {path}".encode(), _TEXT)
-            return Reply(200, await _apart(self._metrics.peer_page), _TEXT)
+            return lambda: Reply(200, _encoded(self._metrics.peer_page()), _TEXT)
         probe = self._probes.get(path)
         if probe is None and path != "/metrics":
             return None
@@ -80,7 +79,7 @@ class Pages:
             return Reply(405, b'{"error":"Send GET."}', (*JSON, (b"allow", b"GET, HEAD")))
         if probe is not None:
             return probe(target.partition("?")[2])
-        return Reply(200, await _apart(self._metrics.page), _PROMETHEUS)
+        return lambda: Reply(200, _encoded(self._metrics.page()), _PROMETHEUS)
 
     def _ready(self, query: str) -> Reply:
         try:
@@ -121,7 +120,5 @@ def _alive(_query: str) -> Reply:
     return Reply(200, b'{"alive":true}', _FRESH)
 
 
-async def _apart(page: Callable[[], str]) -> bytes:
-    """Make a page on a thread: a long one would hold up every request."""
-    text = await asyncio.get_running_loop().run_in_executor(None, page)
+def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")

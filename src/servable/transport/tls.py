@@ -7,14 +7,16 @@ import ssl
 import tempfile
 from pathlib import Path
 
-import grpc
-
 from servable.errors import InvalidArgument
 from servable.transport.options import Tls
 
 
-def server_context(tls: Tls) -> ssl.SSLContext:
+def server_context(tls: Tls, protocol: str = "http/1.1") -> ssl.SSLContext:
     """Return what a Python server needs to speak TLS 1.2 or newer.
+
+    Args:
+        tls: keys and certificates.
+        protocol: what is spoken inside; "h2" is HTTP/2. Clients are told, if they ask.
 
     Raises:
         InvalidArgument: the key or a certificate can not be read, they do not belong
@@ -22,7 +24,7 @@ def server_context(tls: Tls) -> ssl.SSLContext:
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     context.sslobject_class = _Alerting
     _load_chain(context, tls)
     if tls.client_verify:
@@ -38,16 +40,6 @@ def server_context(tls: Tls) -> ssl.SSLContext:
         except (ssl.SSLError, ValueError) as error:
             raise _unreadable("custom_ca", error) from error
     return context
-
-
-def grpc_credentials(tls: Tls) -> grpc.ServerCredentials:
-    """Return the same for the gRPC server; raises as `server_context` does."""
-    server_context(tls)  # gRPC itself does not tell what is wrong with a key
-    return grpc.ssl_server_credentials(
-        [(tls.server_key.encode(), tls.server_cert.encode())],
-        tls.custom_ca.encode() or None,
-        tls.client_verify,
-    )
 
 
 _OF_CERTIFICATES = frozenset({"PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFICATE_VERIFY_FAILED"})

@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 
 import servable
+from servable.batching.steps import Steps
 from servable.contracts import ModelProvider
 from servable.errors import Internal, InvalidArgument
 from servable.handlers import v2
-from servable.handlers.predict import predict_on
+from servable.handlers.predict import predicting_on
 from servable.handlers.resolve import acquire
 from servable.metrics.models import about_no_model
 from servable.tensors import TensorSpec
@@ -24,8 +25,8 @@ MAX_NAMED_BYTES = 2**16
 """The body of a request that is about a model and brings no tensors."""
 
 
-def answer(models: ModelProvider, request: Request) -> Reply:
-    """Return the answer; of `V2_INFER`, blocks while the model computes.
+def answer(models: ModelProvider, request: Request) -> Reply | Steps[Reply]:
+    """Return the answer; in steps where a model computes.
 
     Raises:
         ServableError: the request is at fault, or what the servable raised.
@@ -58,13 +59,13 @@ def answer(models: ModelProvider, request: Request) -> Reply:
             raise Internal(f"nothing answers {route.action}")
 
 
-def _infer(models: ModelProvider, request: Request) -> Reply:
+def _infer(models: ModelProvider, request: Request) -> Steps[Reply]:
     said = request.header(v2_json.HEADER)
     message = v2_json.read_request(request.content(), said)
     spec = request.spec(message.signature_name or request.route.signature_name)
     with acquire(models, spec) as handle:
         name = v2.choose(spec.signature_name, handle.servable.signatures)
-        computed = predict_on(handle, name, message.inputs, tuple(message.outputs))
+        computed = yield from predicting_on(handle, name, message.inputs, tuple(message.outputs))
         body = v2_json.write_response(computed.id, message, computed.outputs)
     if body.json_bytes is None:
         return Reply(200, body.data)

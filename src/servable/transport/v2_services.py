@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import servable
+from servable.batching.steps import Steps
 from servable.contracts import ModelProvider, ModelSpec
 from servable.errors import InvalidArgument
 from servable.handlers import v2
-from servable.handlers.predict import predict_on
+from servable.handlers.predict import predicting_on
 from servable.handlers.resolve import acquire
 from servable.metrics.models import about_no_model
 from servable.pb import oip_pb2
@@ -83,12 +84,12 @@ def _model(models: ModelProvider, data: bytes) -> bytes:
     return response.SerializeToString()
 
 
-def _infer(models: ModelProvider, data: bytes) -> bytes:
+def _infer(models: ModelProvider, data: bytes) -> Steps[bytes]:
     call = v2_proto.read_infer(data)
     with acquire(models, _spec(call.name, call.version)) as handle:
         message = call.message
         name = v2.choose(message.signature_name, handle.servable.signatures)
-        computed = predict_on(handle, name, message.inputs, tuple(message.outputs))
+        computed = yield from predicting_on(handle, name, message.inputs, tuple(message.outputs))
         return v2_proto.write_infer(computed.id, message, computed.outputs)
 
 

@@ -48,7 +48,7 @@ class PredictMessage(NamedTuple):
 
 
 def read_request(data: bytes) -> PredictMessage:
-    """Return the contents of a serialized PredictRequest.
+    """Return the contents of a serialized PredictRequest, in bytes or a bytearray.
 
     Raises:
         InvalidArgument: the bytes are no such message.
@@ -140,7 +140,7 @@ def _read(data: bytes) -> PredictMessage:
         elif tag == _FILTER:
             output_filter.append(_text(data[start:at]))
         elif tag == _SPEC and spec is None and size <= _CACHED_BYTES:
-            spec = _spec(data[start:at])
+            spec = _spec(bytes(data[start:at]))
         else:
             raise Unusual
     return PredictMessage(spec, _Inputs(inputs), tuple(output_filter))

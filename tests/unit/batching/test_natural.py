@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -13,6 +13,11 @@ from servable.batching.natural import NaturallyBatched
 from servable.errors import Cancelled, InvalidArgument
 from servable.metrics.requests import CURRENT, Observation
 from servable.tensors import FLOAT, Array, Signature, TensorSpec
+
+
+def at_once(work: Callable[[], None]) -> None:
+    """What is found out about a model takes place in the request that lets it."""
+    work()
 
 
 def double(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -174,7 +179,7 @@ def run_side_by_side(inner: GatedServable, batched: NaturallyBatched, times: int
 
 def test_a_model_whose_rows_depend_on_one_another_is_never_batched() -> None:
     inner = GatedServable(centred)
-    batched = NaturallyBatched(inner, "m", rows=8)
+    batched = NaturallyBatched(inner, "m", rows=8, apart=at_once)
     run_side_by_side(inner, batched, 20)
     lane = next(iter(batched._lanes.values()))
     assert lane is not None
@@ -183,7 +188,7 @@ def test_a_model_whose_rows_depend_on_one_another_is_never_batched() -> None:
 
 def test_a_model_is_batched_after_its_answers_were_compared() -> None:
     inner = GatedServable(double)
-    batched = NaturallyBatched(inner, "m", rows=8)
+    batched = NaturallyBatched(inner, "m", rows=8, apart=at_once)
     run_side_by_side(inner, batched, 20)
     inner.sizes.clear()
     with Askers(batched) as asking:
@@ -205,7 +210,7 @@ def test_answers_at_one_rank_say_nothing_of_another(rank: int | None) -> None:
     shape = None if rank is None else (None,) * rank
     spec = TensorSpec("x:0", FLOAT, shape)
     inner.signatures = {"serving_default": Signature({"x": spec}, {"y": spec})}
-    batched = NaturallyBatched(inner, "m", rows=8)
+    batched = NaturallyBatched(inner, "m", rows=8, apart=at_once)
     run_side_by_side(inner, batched, 20)
     inner._open = True
     inner.let_all()
@@ -217,7 +222,7 @@ def test_answers_at_one_rank_say_nothing_of_another(rank: int | None) -> None:
 def test_a_graph_in_which_rows_may_meet_is_not_even_tried() -> None:
     inner = GatedServable(double)
     inner.mixed = "Cumsum: it goes along the rows"
-    batched = NaturallyBatched(inner, "m", rows=8)
+    batched = NaturallyBatched(inner, "m", rows=8, apart=at_once)
     run_side_by_side(inner, batched, 4)
     assert set(inner.sizes) == {1}
 

@@ -32,15 +32,15 @@ def test_the_fastest_limit_is_found_and_kept(best: int) -> None:
         distance = abs(LIMITS.index(limit) - LIMITS.index(best))
         return 2000 / (1 + 0.3 * distance)
 
-    assert share(play(Pace(), rate), best) > 0.8
+    assert share(play(Pace(64), rate), best) > 0.8
 
 
 def test_a_model_that_gains_nothing_is_not_batched() -> None:
-    assert share(play(Pace(), lambda _: 2000.0), 1) > 0.8
+    assert share(play(Pace(64), lambda _: 2000.0), 1) > 0.8
 
 
 def test_a_load_that_changes_is_followed() -> None:
-    pace = Pace()
+    pace = Pace(64)
     play(pace, lambda limit: 500.0 * limit**0.5)
     assert pace.limit >= 32
     assert share(play(pace, lambda limit: 5000 / limit**0.5, 200_000), 1) > 0.8
@@ -48,6 +48,13 @@ def test_a_load_that_changes_is_followed() -> None:
 
 def test_a_limit_is_never_exceeded() -> None:
     assert max(play(Pace(most=8), lambda limit: 1000.0 * limit)) == 8
+
+
+def test_a_limit_is_tried_once_it_is_allowed() -> None:
+    pace = Pace()
+    assert max(play(pace, lambda limit: 1000.0 * limit)) == 1
+    pace.allow(4)
+    assert share(play(pace, lambda limit: 1000.0 * limit, 400_000), 4) > 0.8
 
 
 def test_requests_that_come_one_at_a_time_teach_nothing() -> None:

@@ -150,6 +150,8 @@ def test_the_defaults_are_the_peers() -> None:
         (["--enable_signature_method_name_check"], "grpc.check_method_name", True),
         (["--enable_signature_method_name_check"], "rest.check_method_name", True),
         (["--enable_profiler=false"], "grpc.profiler", False),
+        ([], "settings.hint", "auto"),
+        (["--performance_hint=throughput"], "settings.hint", "throughput"),
         (["--hints=false"], "grpc.hints", False),
         (["--hints=false"], "rest.hints", False),
         (["--grpc_max_threads=7"], "grpc.threads", 7),
@@ -275,6 +277,11 @@ def test_keys_and_certificates_come_from_the_ssl_config(tmp_path: Path) -> None:
             "Either configure server_options.tensorflow_session_parallelism or "
             "(server_options.tensorflow_intra_op_parallelism, "
             "server_options.tensorflow_inter_op_parallelism) separately. You cannot configure all.",
+        ),
+        (
+            ["--model_base_path=/m", "--performance_hint=fast"],
+            InvalidArgument,
+            "performance_hint must be one of auto, latency, throughput; was 'fast'",
         ),
     ],
 )

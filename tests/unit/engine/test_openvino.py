@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 
 from servable.engine.backends import openvino
 from servable.engine.backends.openvino import OpenVinoBackend
+from servable.engine.backends.openvino_requests import Requests
+from servable.engine.backends.openvino_threads import Manner
 from servable.engine.compile import Backend, compile_function
 from servable.engine.plan import Plan
 from servable.engine.run import run
@@ -204,3 +207,18 @@ def test_a_precision_that_the_processor_lacks_is_not_imitated(
             return capabilities
 
     assert openvino._possible(Core(), wanted) == used
+
+
+def test_the_same_island_computes_few_rows_in_the_callers_thread_and_many_with_all() -> None:
+    manners = []
+
+    class Recording(OpenVinoBackend):
+        def compile_model(self, model: Any, manner: Manner, *, bound: bool = True) -> Requests:
+            manners.append(manner)
+            return super().compile_model(model, manner, bound=bound)
+
+    plan = matmul(backend=Recording())
+    for rows in (4, 2000, 1, 1500):
+        close(plan, np.resize(X, (rows, 256)))
+
+    assert manners == [Manner.ONE, Manner.ALL]

@@ -23,6 +23,7 @@ from servable.engine.backends.openvino import MOST_RANKS, MOST_SHAPES, OpenVinoB
 from servable.engine.backends.openvino_convert import frontend_refusals
 from servable.engine.backends.openvino_requests import Requests
 from servable.engine.backends.openvino_shapes import all_hold_something
+from servable.engine.backends.openvino_threads import Manner
 from servable.engine.compile import IslandRefused
 from servable.errors import Internal, InvalidArgument, ResourceExhausted
 from servable.graph.ir import UnsupportedOps
@@ -82,11 +83,12 @@ class WholeModel:
             raise InvalidArgument(f"{path.name} is broken", hint=_last_line(error)) from error
         self._lock = threading.Lock()
         self._by_shapes: dict[Shapes, Requests] = {}
-        self._by_ranks: dict[tuple[int, ...], Requests] = {}
-        self._main: Requests | None = None
+        self._by_ranks: dict[tuple[int, ...], dict[Manner, Requests]] = {}
+        self._main: dict[Manner, Requests] | None = None
         if all(port.shape is not None for port in self.inputs):
+            manner = backend.threads.for_calls(self._model)
             try:
-                self._main = Requests(backend.compile_model(self._model))
+                self._main = {manner: backend.compile_model(self._model, manner)}
             except IslandRefused as refusal:
                 raise UnsupportedOps(
                     f"OpenVINO can not compile {path.name}", hint=_last_line(refusal)
@@ -115,10 +117,7 @@ class WholeModel:
             return found
         with self._lock:
             self._check_shapes(shapes)
-            if self._main is not None and self._declared(shapes):
-                found = self._main
-            else:
-                found = self._for_ranks(tuple(map(len, shapes)))
+            found = self._compiled(shapes, self._backend.threads.for_calls(self._probe))
             if len(self._by_shapes) >= MOST_SHAPES:
                 self._by_shapes.clear()
             self._by_shapes[shapes] = found
@@ -161,22 +160,28 @@ class WholeModel:
                 f"Inputs of these shapes leave a tensor in the model without elements: {given}"
             )
 
-    def _for_ranks(self, ranks: tuple[int, ...]) -> Requests:
-        found = self._by_ranks.get(ranks)
-        if found is None:
-            if len(self._by_ranks) >= MOST_RANKS:
-                raise ResourceExhausted(
-                    f"The model was compiled for {MOST_RANKS} ranks of its inputs already"
-                )
-            model = self._model.clone()
+    def _compiled(self, shapes: Shapes, manner: Manner) -> Requests:
+        ranks = tuple(map(len, shapes))
+        declared = self._main is not None and self._declared(shapes)
+        known = self._main if declared else self._by_ranks.get(ranks)
+        if known is None and len(self._by_ranks) >= MOST_RANKS:
+            raise ResourceExhausted(
+                f"The model was compiled for {MOST_RANKS} ranks of its inputs already"
+            )
+        if known is None or manner not in known:
             try:
-                _reshape(model, tuple((-1,) * rank for rank in ranks))
-                found = self._by_ranks[ranks] = Requests(self._backend.compile_model(model))
+                model = self._model.clone()
+                if not declared:
+                    _reshape(model, tuple((-1,) * rank for rank in ranks))
+                requests = self._backend.compile_model(model, manner)
             except (RuntimeError, IslandRefused) as error:
                 raise InvalidArgument(
                     f"The model does not take inputs of ranks {list(ranks)}", hint=_last_line(error)
                 ) from error
-        return found
+            if known is None:
+                known = self._by_ranks[ranks] = {}
+            known[manner] = requests
+        return known[manner]
 
 
 def _read(framework: str, path: Path) -> ov.Model:

@@ -53,7 +53,7 @@ def compile_layer(
     node: Node,
     nodes: Mapping[str, Node],
     host: Kernel,
-    compiled: Callable[[ov.Model, Mapping[str, str]], ov.CompiledModel],
+    compiled: Callable[[ov.Model, bool], Requests],
     least_steps: int,
 ) -> Kernel | None:
     """A kernel for a recurrent layer; None if the host's must do.
@@ -61,7 +61,7 @@ def compile_layer(
     Args:
         nodes: the function's, with the constants that the layer reads.
         host: computes what is not regular.
-        compiled: compiles a model with these settings more than usual.
+        compiled: compiles a model, and hears whether it is small.
         least_steps: how many steps make a call worth it.
     """
     states = _STATES.get(node.op)
@@ -75,7 +75,8 @@ def compile_layer(
     if node.op == "_RNN" and attrs["activation"] not in _ACTIVATIONS:
         return None
     try:
-        requests = Requests(compiled(_model(node, known), _settings(known)))
+        small = known[0].size + known[1].size <= ONE_THREAD
+        requests = compiled(_model(node, known), small)
     except (IslandRefused, RuntimeError) as refusal:
         log.debug("%s: recurrent layer refused: %s", node.name, refusal)
         return None
@@ -83,15 +84,6 @@ def compile_layer(
         host, requests, states, known[0].shape[0], known[1].shape[0], bool(attrs["every"]),
         bool(attrs["masked"]), bool(attrs["zero_output"]), least_steps,
     )  # fmt: skip
-
-
-def _settings(weights: list[Array]) -> dict[str, str]:
-    # Every step waits for the one before. A thread that is bound to a core waits for
-    # whatever else runs there too: medians on a busy machine came down to a fifth.
-    settings = {"ENABLE_CPU_PINNING": "NO"}
-    if weights[0].size + weights[1].size <= ONE_THREAD:
-        settings["INFERENCE_NUM_THREADS"] = "1"
-    return settings
 
 
 def _model(node: Node, weights: list[Array]) -> ov.Model:

@@ -1,0 +1,167 @@
+"""What is found out about a model before its requests are computed together.
+
+Answers are compared, and each number of rows is computed once: an engine prepares itself for a
+size that is new to it, which takes longer than hundreds of requests. Both happen apart from
+the requests, so that none of them waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from servable.batching.pace import LIMITS, Fixed, Pace
+from servable.batching.tasks import key_of
+from servable.batching.trials import Trials
+from servable.contracts import Servable
+from servable.errors import ServableError
+from servable.tensors import Array
+
+log = logging.getLogger(__name__)
+
+SAMPLE_BYTES = 2**24
+"""Requests up to this size are kept until another comes that they can be compared with."""
+
+PREPARED_BYTES = 2**26
+"""Bound on the inputs of a size that is computed to be prepared for it."""
+
+PREPARED_SECONDS = 1.0
+"""A size that takes longer is the last: waiting for it would be worse than computing apart."""
+
+Apart = Callable[[Callable[[], None]], None]
+"""Runs something apart from the requests."""
+
+
+def in_thread(work: Callable[[], None]) -> None:
+    """Run `work` in a thread of its own."""
+    threading.Thread(target=work, name="batch-study", daemon=True).start()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that was computed alone, and its answer."""
+
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+
+    @property
+    def key(self) -> object:
+        """What requests must have in common to be merged."""
+        return key_of(self.inputs)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of its inputs."""
+        return sum(array.nbytes for array in self.inputs.values())
+
+
+class Study:
+    """Finds out about one lane. `offer` may be called from any thread, `close` from another.
+
+    Args:
+        servable: computes.
+        name, signature: what log lines say.
+        trials: compares answers.
+        pace: hears which sizes have been prepared.
+        apart: runs the work.
+    """
+
+    def __init__(
+        self,
+        servable: Servable,
+        name: str,
+        signature: str,
+        trials: Trials,
+        pace: Pace | Fixed,
+        apart: Apart,
+    ) -> None:
+        self._servable = servable
+        self._name = name
+        self._signature = signature
+        self._trials = trials
+        self._pace = pace
+        self._apart = apart
+        self._lock = threading.Lock()
+        self._busy = False
+        self._closed = False
+        self._idle = threading.Event()
+        self._idle.set()
+        self._sample: Answered | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing to find out any more."""
+        return bool(self._trials.failure) or (self._trials.trusted and self._pace.complete)
+
+    def offer(self, answered: Answered) -> None:
+        """Take a request that was computed alone while there were others."""
+        if answered.nbytes > SAMPLE_BYTES:
+            return
+        with self._lock:
+            sample = self._sample
+            if self._busy or self._closed or self.over:
+                return
+            if not self._trials.trusted and (sample is None or sample.key != answered.key):
+                self._sample = answered
+                return
+            self._sample = None
+            self._busy = True
+            self._idle.clear()
+        self._apart(lambda: self._work([sample or answered, answered]))
+
+    def close(self) -> None:
+        """Return when nothing is being found out, and nothing will be."""
+        with self._lock:
+            self._closed = True
+        self._idle.wait()
+
+    def _work(self, both: Sequence[Answered]) -> None:
+        try:
+            if not self._trials.trusted:
+                self._trials.compare(
+                    self._servable,
+                    self._signature,
+                    [one.inputs for one in both],
+                    [one.outputs for one in both],
+                )
+                if self._trials.failure:
+                    log.info(
+                        "%s: requests to %s are not batched: %s",
+                        self._name,
+                        self._signature,
+                        self._trials.failure,
+                    )
+            if self._trials.trusted:
+                self._prepare(both[1])
+        finally:
+            self._busy = False
+            self._idle.set()
+
+    def _prepare(self, sample: Answered) -> None:
+        """Compute once with each number of rows that may go together."""
+        rows = len(next(iter(sample.inputs.values())))
+        for limit in LIMITS:
+            if self._closed or limit <= self._pace.most:
+                continue
+            if sample.nbytes / rows * limit > PREPARED_BYTES:
+                break
+            tiled = {
+                alias: np.resize(array, (limit, *array.shape[1:]))
+                for alias, array in sample.inputs.items()
+            }
+            try:
+                self._servable.run(self._signature, tiled, tuple(sample.outputs))
+                began = perf_counter()
+                self._servable.run(self._signature, tiled, tuple(sample.outputs))
+            except ServableError as error:
+                log.debug("%s: %d rows can not be computed at once: %s", self._name, limit, error)
+                break
+            self._pace.allow(limit)
+            if perf_counter() - began > PREPARED_SECONDS:
+                break
+        self._pace.complete = True

@@ -1,0 +1,92 @@
+"""Where requests are answered: on the event loop's thread if they are quick, else in a pool."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable
+from time import perf_counter
+from typing import Generic, TypeVar
+
+from servable.batching.gathering import answer_together
+from servable.batching.steps import Steps, complete
+from servable.transport.pool import RequestPool
+from servable.transport.quick import Quick
+
+T = TypeVar("T")
+
+
+class Dispatcher(Generic[T]):
+    """Runs requests, and hands their answers to the event loop. For the loop's thread.
+
+    Quick requests that have come at the same time are computed together where their model
+    batches naturally.
+
+    Args:
+        pool: for what is not known to be quick.
+        call_soon: calls something on the event loop's thread; from any thread.
+        call_next: the same, from that thread: once what has come has been read.
+    """
+
+    def __init__(
+        self,
+        pool: RequestPool,
+        call_soon: Callable[[Callable[[], object]], object],
+        call_next: Callable[[Callable[[], object]], object],
+    ) -> None:
+        self._pool = pool
+        self._quick = Quick()
+        self._call_soon = call_soon
+        self._call_next = call_next
+        self._ready: list[tuple[Hashable, Steps[None]]] = []
+        self._answered: deque[tuple[Callable[[T], None], T, Hashable, float]] = deque()
+        self._called = False
+
+    def submit(self, kind: Hashable, steps: Steps[T], deliver: Callable[[T], None]) -> None:
+        """Have a request answered, and `deliver` called with the answer, on the loop's thread.
+
+        Args:
+            kind: requests of the same kind take about as long; None for those that may not.
+            steps: what answers; raises nothing, and may block.
+            deliver: does not block.
+        """
+        if kind is not None and self._quick(kind):
+            if not self._ready:
+                self._call_next(self._run_ready)
+            self._ready.append((kind, _delivered(steps, deliver)))
+            return
+        self._pool.submit(self._run_apart, kind, steps, deliver, perf_counter())
+
+    def _run_ready(self) -> None:
+        """Answer all quick requests that have come."""
+        ready, self._ready = self._ready, []
+        began = perf_counter()
+        answer_together([steps for _, steps in ready])
+        seconds = (perf_counter() - began) / len(ready)
+        for kind, _ in ready:
+            self._quick.note_inline(kind, seconds)
+
+    def _run_apart(
+        self,
+        kind: Hashable,
+        steps: Steps[T],
+        deliver: Callable[[T], None],
+        began: float,
+    ) -> None:
+        """Answer a request on a thread of the pool. One call wakes the loop for many."""
+        self._answered.append((deliver, complete(steps), kind, perf_counter() - began))
+        if not self._called:
+            self._called = True
+            self._call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        # Before the first is taken: who finds it set relies on being delivered.
+        self._called = False
+        while self._answered:
+            deliver, answered, kind, seconds = self._answered.popleft()
+            if kind is not None:
+                self._quick.note_threaded(kind, seconds)
+            deliver(answered)
+
+
+def _delivered(steps: Steps[T], deliver: Callable[[T], None]) -> Steps[None]:
+    deliver((yield from steps))

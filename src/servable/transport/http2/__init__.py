@@ -1,0 +1,1 @@
+"""HTTP/2 for gRPC: frames, header compression and connections."""

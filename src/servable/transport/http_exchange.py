@@ -1,0 +1,135 @@
+"""One HTTP request, from its head to its answer, as the application sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from servable.errors import ServableError
+from servable.transport.rest_actions import Route
+from servable.transport.rest_pages import Reply
+
+
+class Connection(Protocol):
+    """Where a request came from. For the event loop's thread.
+
+    Attributes:
+        scheme: http or https.
+        client: the client's address.
+        server: the address and port that it came to.
+    """
+
+    scheme: str
+    client: str
+    server: tuple[str, int | None]
+
+    def reply(self, exchange: Exchange, reply: Reply) -> None:
+        """Send an answer."""
+
+    def say_continue(self) -> None:
+        """Tell a client to send the body that it asked about."""
+
+    def is_closing(self) -> bool:
+        """Whether nobody waits for an answer any more; from any thread."""
+
+
+class Exchange:
+    """One request. For the event loop's thread, but for `wanted`.
+
+    Attributes:
+        connection: where it came from.
+        method: in upper case.
+        target: path and query, as received.
+        headers: as received, names in lower case.
+        keep_alive: whether the client means to send more requests.
+        old: whether it speaks HTTP/1.0.
+        expects_continue: whether the client waits for leave to send the body.
+        route: what it asks for, once that is known.
+        begun: when it was taken up, by `time.monotonic()`; 0.0 as long as it was not.
+        chunks, length: what has come of the body, and how many bytes that is.
+        complete: whether that is all.
+        fault: what is wrong with it.
+        running: whether it is being answered.
+        replied: whether an answer was sent.
+        over: whether an answer is of no use any more.
+    """
+
+    __slots__ = (
+        "begun",
+        "chunks",
+        "complete",
+        "connection",
+        "expects_continue",
+        "fault",
+        "headers",
+        "keep_alive",
+        "length",
+        "method",
+        "old",
+        "over",
+        "replied",
+        "route",
+        "running",
+        "target",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[bytes, bytes]],
+    ) -> None:
+        self.connection = connection
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.keep_alive = True
+        self.old = False
+        self.expects_continue = False
+        self.route: Route | None = None
+        self.begun = 0.0
+        self.chunks: list[bytes] = []
+        self.length = 0
+        self.complete = False
+        self.fault: ServableError | None = None
+        self.running = False
+        self.replied = False
+        self.over = False
+
+    def header(self, name: bytes) -> str:
+        """Return the first header of that name, "" if there is none."""
+        for key, value in self.headers:
+            if key == name:
+                return value.decode("latin-1")
+        return ""
+
+    def body(self) -> bytes:
+        """Return the whole body, once."""
+        chunks, self.chunks = self.chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def reply(self, reply: Reply) -> None:
+        """Answer, unless that is of no use any more."""
+        if not (self.over or self.replied):
+            self.connection.reply(self, reply)
+
+    def wanted(self) -> bool:
+        """Whether the client still waits; from any thread."""
+        return not self.over and not self.connection.is_closing()
+
+
+class Application(Protocol):
+    """What answers requests. For the event loop's thread; does not block."""
+
+    def begin(self, exchange: Exchange) -> None:
+        """Take up a request whose head has come; it may be answered already."""
+
+    def complete(self, exchange: Exchange) -> None:
+        """Answer a request that was not: its body has come, or `fault` says why it has not."""
+
+    def refuse(self, exchange: Exchange, error: ServableError) -> None:
+        """Answer a request that takes too long, or that the server does not wait for."""
+
+    def refusal(self, error: ServableError) -> Reply:
+        """Return what a client is told that sent no request at all."""

@@ -1,0 +1,186 @@
+"""HTTP/1.1 requests from bytes, by httptools, which parses in C."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import httptools
+
+from servable.errors import InvalidArgument, ServableError
+from servable.transport.http_exchange import Exchange
+from servable.transport.rest_body import BodyTooLargeError, HeadTooLargeError
+
+if TYPE_CHECKING:
+    from servable.transport.http_exchange import Connection
+    from servable.transport.options import RestOptions
+
+log = logging.getLogger(__name__)
+
+NOT_HTTP = "Invalid HTTP request received."
+
+
+class Parser:
+    """Makes exchanges of what a client sends.
+
+    A request's head may be longer than allowed by one read of the socket before that is
+    noticed.
+
+    Args:
+        connection: whose they are.
+        options: the bounds.
+        begun: is called with each, once its head has come.
+
+    Attributes:
+        in_head: whether a head has begun that has not come whole.
+        latest: the last exchange, whose body may not have come whole.
+        broken: what is wrong with what came, if it can not be understood any more, and what
+            metrics call that.
+    """
+
+    def __init__(
+        self, connection: Connection, options: RestOptions, begun: Callable[[Exchange], None]
+    ) -> None:
+        self._connection = connection
+        self._options = options
+        self._begun = begun
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0  # of the reads after the one that it began in
+        self.in_head = False
+        self.latest: Exchange | None = None
+        self.broken: tuple[str, ServableError] | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take what came; see `broken` afterwards."""
+        continued = self.in_head
+        rest = memoryview(data)
+        try:
+            while rest and not self.broken:
+                rest = rest[self._parse(rest) :]
+        except httptools.HttpParserError:
+            self._break("not_http", InvalidArgument(NOT_HTTP))
+        if self.in_head and continued:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._options.max_head_bytes:
+                self._break("large_head", _too_large())
+        # Trailers after a chunked body are counted too.
+        if len(self._headers) > self._options.max_headers:
+            self._break("many_headers", _too_large())
+
+    def _parse(self, data: memoryview) -> int:
+        """Take what comes before another request; return how many bytes that was."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self.broken:
+                self._go_on_in_http()
+            taken: int = upgrade.args[0]
+            return taken
+        return len(data)
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._url = b""
+        self._headers = []
+        self._head_bytes = 0
+        self.in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the request line."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Begin a request."""
+        if self.broken:
+            return
+        self.in_head = False
+        parser, headers = self._parser, self._headers
+        if self._wants_upgrade():
+            return
+        length = len(self._url) + sum([len(name) + len(value) for name, value in headers])
+        if length > self._options.max_head_bytes or len(headers) > self._options.max_headers:
+            self._break("large_head", _too_large())
+            return
+        target = _target(self._url)
+        # CONNECT asks for a tunnel: what follows it is no HTTP.
+        if target is None or parser.get_method() == b"CONNECT":
+            self._break("not_http", InvalidArgument(NOT_HTTP))
+            return
+        exchange = Exchange(self._connection, parser.get_method().decode(), target, headers)
+        exchange.old = parser.get_http_version() == "1.0"
+        exchange.keep_alive = parser.should_keep_alive()
+        for name, value in headers:
+            if name == b"expect" and value.lower() == b"100-continue":
+                exchange.expects_continue = True
+        self.latest = exchange
+        self._headers = []  # trailers are no headers of the request
+        self._begun(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        exchange = self.latest
+        if exchange is None or exchange.replied or exchange.fault is not None:
+            return
+        exchange.length += len(body)
+        if exchange.length > self._options.max_body_bytes:
+            exchange.chunks.clear()
+            exchange.fault = body_too_large(self._options.max_body_bytes)
+        else:
+            exchange.chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        if self.latest is not None and not self.broken and not self._wants_upgrade():
+            self.latest.complete = True
+
+    def _wants_upgrade(self) -> bool:
+        """Whether the request at hand also asks for another protocol; none is spoken here.
+
+        Java's own client does so with each request until it is answered in HTTP/2.
+        """
+        return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
+
+    def _go_on_in_http(self) -> None:
+        """Take up a request that asked for another protocol: its parser left the body out."""
+        log.debug("went on in HTTP/1.1 with a client that asked for another protocol")
+        version = self._parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._url, version)]
+        head += [name + b": " + value for name, value in self._headers if name != b"upgrade"]
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"\r\n".join([*head, b"", b""]))
+
+    def _break(self, reason: str, error: ServableError) -> None:
+        if self.broken is None:
+            self.broken = reason, error
+
+
+def body_too_large(most: int) -> BodyTooLargeError:
+    """Return what a client is told whose body is too long."""
+    return BodyTooLargeError(
+        f"The request body is longer than {most} bytes.",
+        hint="Send fewer instances at once, or use gRPC, which takes larger requests.",
+    )
+
+
+def _too_large() -> HeadTooLargeError:
+    return HeadTooLargeError("The head of the request is too large.")
+
+
+def _target(url: bytes) -> str | None:
+    """Return path and query; None for what is no URL."""
+    if not url.startswith(b"/") or b"#" in url:
+        try:
+            parsed = httptools.parse_url(url)
+        except httptools.HttpParserError:
+            return None
+        url = (parsed.path or b"") + (b"?" + parsed.query if parsed.query else b"")
+    return url.decode("utf-8", "surrogateescape")

@@ -1,0 +1,546 @@
+"""One connection of HTTP/2, without a socket: what it takes, and what it ends for."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import http2_wire as wire
+import pytest
+from http2_wire import FakeTransport, Frame, frame, on_a_loop
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servable.transport.http2 import frames
+from servable.transport.http2.bounds import Bounds
+from servable.transport.http2.connection import (
+    FAREWELL_SECONDS,
+    FLUSH_SECONDS,
+    GREETING_SECONDS,
+    UNREAD_BYTES,
+    Connection,
+)
+from servable.transport.http2.frames import Fault
+from servable.transport.http2.greeting import CONNECTION_WINDOW, FRAME_BYTES, STREAM_WINDOW
+from servable.transport.http2.heads import MAX_HEAD_BYTES
+from servable.transport.http2.streams import Fields, Stream
+
+HELLO = frames.PREFACE + wire.SETTINGS
+BLOCK = wire.block("/a")
+OPEN = wire.headers(1, BLOCK)
+
+
+class Noted(Stream):
+    """Notes what becomes of it."""
+
+    def __init__(self, bench: Bench, connection: Connection, id: int) -> None:
+        super().__init__(id, *connection.new_stream_windows())
+        self.body = b""
+        self._bench = bench
+
+    def receive(self, data: bytes, start: int, stop: int) -> None:
+        self.body += data[start:stop]
+
+    def half_close(self) -> None:
+        self._bench.told.append((self.id, "body", self.body))
+
+    def lose(self) -> None:
+        self._bench.told.append((self.id, "lost", self.body))
+
+    def cut_off(self) -> None:
+        self._bench.told.append((self.id, "cut off", self.body))
+
+
+class Bench:
+    """A connection, all that its streams heard, and the crowd that it is in."""
+
+    def __init__(self, bounds: Bounds | None = None, sent: bytes = HELLO) -> None:
+        self.told: list[tuple[int, str, object]] = []
+        self.joined: set[Connection] = set()
+        self.transport = FakeTransport()
+        self.connection = Connection(bounds or Bounds(), self._open, self)
+        self.connection.connection_made(self.transport)
+        if sent:
+            self.connection.data_received(sent)
+            self.transport.written.clear()
+
+    def _open(
+        self, connection: Connection, id: int, fields: Fields, too_large: bool
+    ) -> Stream | None:
+        self.told.append((id, "too large" if too_large else "open", fields))
+        stream = Noted(self, connection, id)
+        connection.add(stream)
+        return stream
+
+    def join(self, connection: Connection) -> None:
+        self.joined.add(connection)
+
+    def leave(self, connection: Connection) -> None:
+        self.joined.discard(connection)
+
+    def send(self, *pieces: bytes) -> list[Frame]:
+        """Have the connection take these, and return what it answers."""
+        self.connection.data_received(b"".join(pieces))
+        return self.transport.frames()
+
+    def answer(self, id: int) -> list[Frame]:
+        stream = self.connection.streams[id]
+        self.connection.sender.answer(stream, b"\x88", b"", b"answer", b"\x89")
+        return self.transport.frames()
+
+    def heard(self, what: str) -> list[int]:
+        return [id for id, told, _ in self.told if told == what]
+
+
+def fault_of(answered: list[Frame]) -> Fault:
+    assert answered, "nothing was said"
+    assert answered[-1].kind == frames.GOAWAY
+    return Fault(frames.read_word(answered[-1].payload, 4))
+
+
+# Greetings
+
+
+def test_a_greeting_is_answered_with_what_the_client_may_do() -> None:
+    bench = Bench(sent=b"")
+    assert bench.transport.written == b""
+    settings, window, ack = bench.send(HELLO)
+    assert dict(frames.read_settings(settings.payload)) == {
+        3: 1024,
+        4: STREAM_WINDOW,
+        5: FRAME_BYTES,
+        6: 2**14,
+    }
+    assert window == Frame(
+        frames.WINDOW_UPDATE, 0, 0, (CONNECTION_WINDOW - frames.DEFAULT_WINDOW).to_bytes(4)
+    )
+    assert ack == Frame(frames.SETTINGS, frames.ACK, 0, b"")
+
+
+@pytest.mark.parametrize("first", [b"GET / HTTP/1.1\r\n\r\n", b"POST /v1", b"PUT ", b"TRACE"])
+@pytest.mark.parametrize("cut", [0, 1, 3])
+def test_who_speaks_http_1_is_told_so(first: bytes, cut: int) -> None:
+    bench = Bench(sent=b"")
+    for piece in (first[:cut], first[cut:]):
+        if piece:
+            bench.connection.data_received(piece)
+    head, _, body = bench.transport.written.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 505 ")
+    assert body.startswith(b"This port speaks gRPC")
+    assert bench.transport.ended
+
+
+@pytest.mark.parametrize("first", [b"\x16\x03\x01", b"PRI * HTTP/2.1", b"\0" * 30, b"SSH-"])
+def test_who_speaks_anything_else_is_told_less(first: bytes) -> None:
+    bench = Bench(sent=b"")
+    assert fault_of(bench.send(first)) is Fault.PROTOCOL_ERROR
+    assert bench.transport.ended
+
+
+def test_who_says_nothing_is_not_waited_for() -> None:
+    bench = Bench(sent=frames.PREFACE[:5])
+    born = bench.connection._born  # its clock is the machine's
+    bench.connection.look(born + GREETING_SECONDS)
+    assert not bench.transport.aborted
+    bench.connection.look(born + GREETING_SECONDS + 1)
+    assert bench.transport.aborted
+
+
+# Faults
+
+FAULTS = {
+    "data on no stream": (wire.data(0, b"a"), Fault.PROTOCOL_ERROR),
+    "data on an idle stream": (wire.data(3, b"a"), Fault.PROTOCOL_ERROR),
+    "data on an even stream": (wire.data(2, b"a"), Fault.PROTOCOL_ERROR),
+    "data after the end": (
+        wire.data(1, b"a", ends=True) + wire.data(1, b"a"),
+        Fault.STREAM_CLOSED,
+    ),
+    "a stream of ours": (wire.headers(2, BLOCK), Fault.PROTOCOL_ERROR),
+    "headers of no stream": (wire.headers(0, BLOCK), Fault.PROTOCOL_ERROR),
+    "headers again": (wire.headers(1, BLOCK), Fault.PROTOCOL_ERROR),
+    "headers after the end": (
+        wire.data(1, b"a", ends=True) + wire.headers(1, BLOCK, ends=True),
+        Fault.PROTOCOL_ERROR,
+    ),
+    "padding": (frame(frames.DATA, frames.PADDED, 1, b"\5abc"), Fault.PROTOCOL_ERROR),
+    "padding of nothing": (frame(frames.DATA, frames.PADDED, 1), Fault.PROTOCOL_ERROR),
+    "padded headers": (
+        frame(frames.HEADERS, frames.PADDED | frames.END_HEADERS, 3, b"\x09abc"),
+        Fault.PROTOCOL_ERROR,
+    ),
+    "half a priority": (
+        frame(frames.HEADERS, frames.PRIORITISED | frames.END_HEADERS, 3, b"abc"),
+        Fault.FRAME_SIZE_ERROR,
+    ),
+    "interleaved": (frame(frames.HEADERS, 0, 3, BLOCK) + frame(frames.PING), Fault.PROTOCOL_ERROR),
+    "interleaved data": (
+        frame(frames.HEADERS, 0, 3, BLOCK) + wire.data(1, b"a"),
+        Fault.PROTOCOL_ERROR,
+    ),
+    "continued elsewhere": (
+        frame(frames.HEADERS, 0, 3, BLOCK) + frame(frames.CONTINUATION, frames.END_HEADERS, 5),
+        Fault.PROTOCOL_ERROR,
+    ),
+    "continuation of nothing": (
+        frame(frames.CONTINUATION, frames.END_HEADERS, 1, BLOCK),
+        Fault.PROTOCOL_ERROR,
+    ),
+    "continuation without end": (
+        frame(frames.HEADERS, 0, 3, BLOCK)
+        + frame(frames.CONTINUATION, 0, 3, bytes(2**16)) * (MAX_HEAD_BYTES // 2**16),
+        Fault.ENHANCE_YOUR_CALM,
+    ),
+    "empty continuations": (
+        frame(frames.HEADERS, 0, 3, BLOCK) + frame(frames.CONTINUATION, 0, 3) * 10_000,
+        Fault.ENHANCE_YOUR_CALM,
+    ),
+    "no hpack": (wire.headers(3, b"\x80"), Fault.COMPRESSION_ERROR),
+    "a huge frame": (frames.head(frames.DATA, 0, 1, FRAME_BYTES + 1), Fault.FRAME_SIZE_ERROR),
+    "a huge head": (
+        frames.head(frames.HEADERS, 0, 3, MAX_HEAD_BYTES + 1),
+        Fault.FRAME_SIZE_ERROR,
+    ),
+    "settings of a stream": (frame(frames.SETTINGS, 0, 1), Fault.PROTOCOL_ERROR),
+    "half a setting": (frame(frames.SETTINGS, 0, 0, b"\0\4\0"), Fault.FRAME_SIZE_ERROR),
+    "a window too wide": (
+        frame(frames.SETTINGS, 0, 0, b"\0\4\x80\0\0\0"),
+        Fault.FLOW_CONTROL_ERROR,
+    ),
+    "frames too small": (frame(frames.SETTINGS, 0, 0, b"\0\5\0\0\0\1"), Fault.PROTOCOL_ERROR),
+    "window of no size": (frame(frames.WINDOW_UPDATE, 0, 0, b"\0\0\1"), Fault.FRAME_SIZE_ERROR),
+    "window by nothing": (frame(frames.WINDOW_UPDATE, 0, 1, bytes(4)), Fault.PROTOCOL_ERROR),
+    "window of an idle stream": (frames.window_update(9, 1), Fault.PROTOCOL_ERROR),
+    "window over the top": (
+        frames.window_update(0, frames.MAX_WINDOW),
+        Fault.FLOW_CONTROL_ERROR,
+    ),
+    "stream window over the top": (
+        frames.window_update(1, frames.MAX_WINDOW),
+        Fault.FLOW_CONTROL_ERROR,
+    ),
+    "settings over the top": (
+        frames.window_update(1, 2**30) + frame(frames.SETTINGS, 0, 0, b"\0\4\x7f\xff\xff\xff"),
+        Fault.FLOW_CONTROL_ERROR,
+    ),
+    "reset of an idle stream": (frames.reset(9, Fault.CANCEL), Fault.PROTOCOL_ERROR),
+    "reset of no stream": (frames.reset(0, Fault.CANCEL), Fault.PROTOCOL_ERROR),
+    "reset of a wrong size": (frame(frames.RST_STREAM, 0, 1, b"abc"), Fault.FRAME_SIZE_ERROR),
+    "ping of a stream": (frame(frames.PING, 0, 1, bytes(8)), Fault.PROTOCOL_ERROR),
+    "half a ping": (frame(frames.PING, 0, 0, bytes(4)), Fault.PROTOCOL_ERROR),
+    "a push": (frame(frames.PUSH_PROMISE, 0, 1, bytes(8)), Fault.PROTOCOL_ERROR),
+    "pings": (frames.ping(bytes(8)) * 10_000, Fault.ENHANCE_YOUR_CALM),
+    "settings": (wire.SETTINGS * 1000, Fault.ENHANCE_YOUR_CALM),
+    "empty data": (wire.data(1, b"") * 10_000, Fault.ENHANCE_YOUR_CALM),
+    "padded empty data": (
+        frame(frames.DATA, frames.PADDED, 1, b"\0") * 10_000,
+        Fault.ENHANCE_YOUR_CALM,
+    ),
+    "unknown frames": (frame(0x77, 0, 1, b"abc") * 10_000, Fault.ENHANCE_YOUR_CALM),
+    "priorities": (frame(frames.PRIORITY, 0, 1, bytes(5)) * 10_000, Fault.ENHANCE_YOUR_CALM),
+    "resets": (
+        b"".join(
+            wire.headers(id, BLOCK) + frames.reset(id, Fault.CANCEL) for id in range(3, 10_003, 2)
+        ),
+        Fault.ENHANCE_YOUR_CALM,
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "fault"), FAULTS.values(), ids=FAULTS)
+def test_what_breaks_the_rules_ends_the_connection(sent: bytes, fault: Fault) -> None:
+    bench = Bench(sent=HELLO + OPEN)
+    assert fault_of(bench.send(sent)) is fault
+    assert bench.transport.ended
+    bench.connection.connection_lost(None)
+    assert not bench.joined
+    assert not bench.connection.streams
+
+
+def test_more_data_than_a_stream_or_the_connection_may_send() -> None:
+    # Leave is given as data comes; so it takes one frame that is larger than what is left.
+    bench = Bench(sent=HELLO + OPEN)
+    bench.connection.streams[1].room = 5
+    assert fault_of(bench.send(wire.data(1, bytes(6)))) is Fault.FLOW_CONTROL_ERROR
+
+
+# Streams
+
+
+def test_a_body_comes_in_pieces_and_ends() -> None:
+    bench = Bench()
+    bench.send(OPEN, wire.data(1, b"ab"), wire.data(1, b"cd"), wire.data(1, b"", ends=True))
+    assert bench.told[1:] == [(1, "body", b"abcd")]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        wire.headers(1, b"", ends=True),
+        wire.headers(1, wire.block("/trailer"), ends=True),
+        frame(frames.HEADERS, frames.END_STREAM, 1, b"")
+        + frame(frames.CONTINUATION, frames.END_HEADERS, 1, b"\x82"),
+        frame(frames.DATA, frames.END_STREAM | frames.PADDED, 1, b"\3abc"),
+    ],
+    ids=["empty trailers", "trailers", "continued trailers", "padding"],
+)
+def test_ends_of_a_body(end: bytes) -> None:
+    bench = Bench()
+    bench.send(OPEN, wire.data(1, b"ab"), end)
+    assert bench.told[1:] == [(1, "body", b"ab")]
+
+
+def test_a_stream_can_end_with_its_headers() -> None:
+    bench = Bench()
+    bench.send(wire.headers(1, BLOCK, ends=True))
+    assert bench.heard("body") == [1]
+
+
+def test_priorities_and_padding_of_headers_are_left_out() -> None:
+    bench = Bench()
+    flags = frames.END_HEADERS | frames.PADDED | frames.PRIORITISED
+    bench.send(frame(frames.HEADERS, flags, 1, b"\2" + bytes(5) + BLOCK + bytes(2)))
+    bench.send(wire.headers(3, BLOCK))
+    assert bench.told[0][2] == bench.told[1][2]
+
+
+def test_reserved_bits_are_not_looked_at() -> None:
+    bench = Bench()
+    bench.send(frame(frames.HEADERS, frames.END_HEADERS, 1 | 2**31, BLOCK))
+    bench.send(frame(frames.WINDOW_UPDATE, 0, 1, b"\x80\0\0\1"))
+    assert bench.heard("open") == [1]
+    assert bench.connection.streams[1].window == frames.DEFAULT_WINDOW + 1
+
+
+def test_more_streams_than_allowed_are_refused_and_the_others_go_on() -> None:
+    bench = Bench(Bounds(max_concurrent_streams=2))
+    answered = bench.send(*[wire.headers(id, BLOCK) for id in (1, 3, 5)])
+    assert answered == [Frame(frames.RST_STREAM, 0, 5, Fault.REFUSED_STREAM.to_bytes(4))]
+    assert bench.send(wire.data(5, b"on its way"), wire.data(1, b"a", ends=True)) == []
+    assert bench.heard("body") == [1]
+    bench.answer(1)
+    bench.send(wire.headers(7, BLOCK))
+    assert bench.heard("open") == [1, 3, 7]
+
+
+def test_headers_that_are_too_large_concern_their_stream_only() -> None:
+    bench = Bench()
+    bench.send(wire.headers(1, BLOCK), wire.headers(3, wire.block("/a", x=bytes(100_000))))
+    bench.send(wire.headers(5, BLOCK))
+    assert [told for _, told, _ in bench.told] == ["open", "too large", "open"]
+
+
+def test_an_answer_before_the_end_of_its_request_stops_that() -> None:
+    bench = Bench()
+    bench.send(OPEN)
+    assert bench.answer(1)[-1] == Frame(frames.RST_STREAM, 0, 1, Fault.NO_ERROR.to_bytes(4))
+    assert bench.send(wire.data(1, b"on its way", ends=True)) == []
+    assert not bench.connection.streams
+
+
+def test_a_stream_that_is_reset_is_lost() -> None:
+    bench = Bench()
+    bench.send(OPEN, frames.reset(1, Fault.CANCEL), wire.data(1, b"on its way"))
+    bench.send(frames.reset(1, Fault.CANCEL), frames.window_update(1, 1))
+    assert bench.heard("lost") == [1]
+    assert not bench.transport.ended
+
+
+def test_leave_to_send_more_comes_before_it_is_used_up() -> None:
+    bench = Bench(sent=HELLO + OPEN)
+    given: dict[int, int] = {0: CONNECTION_WINDOW, 1: STREAM_WINDOW}
+    for _ in range(40):
+        for update in bench.send(wire.data(1, bytes(FRAME_BYTES))):
+            assert update.kind == frames.WINDOW_UPDATE
+            given[update.stream] += frames.read_word(update.payload)
+        given = {stream: left - FRAME_BYTES for stream, left in given.items()}
+        assert given[1] >= STREAM_WINDOW // 2
+        assert given[0] >= CONNECTION_WINDOW // 2
+
+
+def test_data_of_streams_that_are_over_uses_up_no_leave() -> None:
+    bench = Bench(sent=HELLO + OPEN)
+    bench.answer(1)
+    left = CONNECTION_WINDOW
+    for _ in range(40):
+        left -= FRAME_BYTES
+        for update in bench.send(wire.data(1, bytes(FRAME_BYTES))):
+            assert (update.kind, update.stream) == (frames.WINDOW_UPDATE, 0)
+            left += frames.read_word(update.payload)
+        assert left > 0
+
+
+# Clients that do not read
+
+
+def test_nothing_is_read_of_a_client_that_reads_nothing() -> None:
+    bench = Bench()
+    bench.connection.pause_writing()
+    reading = []
+    for unread in (UNREAD_BYTES, UNREAD_BYTES + 1):
+        bench.transport.unread = unread
+        bench.send(frames.ping(bytes(8)))
+        reading.append(bench.transport.reading)
+    bench.connection.resume_writing()
+    assert [*reading, bench.transport.reading] == [True, False, True]
+
+
+@pytest.mark.parametrize(("unread", "seconds"), [(0, FAREWELL_SECONDS), (1, FLUSH_SECONDS)])
+def test_a_client_that_does_not_close_is_not_waited_for(unread: int, seconds: float) -> None:
+    bench = Bench()
+    bench.transport.unread = unread
+    bench.send(frame(frames.PUSH_PROMISE))
+    assert bench.transport.ended
+    over = bench.connection._over_since
+    bench.connection.look(over + seconds)
+    assert not bench.transport.is_closing()
+    bench.connection.look(over + seconds + 1)
+    assert bench.transport.aborted
+
+
+def test_what_comes_after_the_end_is_not_read() -> None:
+    bench = Bench()
+    bench.send(frame(frames.PUSH_PROMISE))
+    assert bench.send(OPEN) == []
+    assert bench.told == []
+
+
+# Going away
+
+
+@on_a_loop
+async def test_who_is_told_to_go_still_has_answered_what_was_on_its_way() -> None:
+    bench = Bench(sent=HELLO + OPEN)
+    bench.connection.go_away()
+    bench.connection.go_away()
+    away, ping = bench.transport.frames()
+    assert frames.read_word(away.payload) == frames.MAX_WINDOW
+    bench.send(wire.headers(3, BLOCK, ends=True))
+    last, *_ = bench.send(frame(frames.PING, frames.ACK, 0, ping.payload))
+    assert (last.kind, frames.read_word(last.payload)) == (frames.GOAWAY, 3)
+    bench.send(wire.headers(5, BLOCK), wire.data(5, b"in vain"), frames.window_update(5, 9))
+    assert bench.heard("open") == [1, 3]
+    bench.answer(1)
+    assert not bench.transport.ended
+    bench.answer(3)
+    assert bench.transport.ended
+
+
+@on_a_loop
+async def test_who_has_nothing_open_is_closed_when_it_knows() -> None:
+    bench = Bench()
+    bench.connection.go_away()
+    _, ping = bench.transport.frames()
+    bench.send(frame(frames.PING, frames.ACK, 0, b"another!"))
+    assert not bench.transport.ended
+    bench.send(frame(frames.PING, frames.ACK, 0, ping.payload))
+    assert bench.transport.ended
+
+
+def test_a_client_that_goes_is_answered_and_closed() -> None:
+    bench = Bench(sent=HELLO + OPEN)
+    bench.send(frames.go_away(0, Fault.NO_ERROR))
+    assert not bench.transport.ended
+    bench.answer(1)
+    assert bench.transport.ended
+
+
+def test_who_is_cut_off_is_told() -> None:
+    bench = Bench(sent=HELLO + OPEN)
+    bench.connection.cut_off()
+    assert bench.heard("cut off") == [1]
+    assert bench.transport.ended
+
+
+@on_a_loop
+async def test_ages_and_idleness() -> None:
+    bounds = Bounds(max_connection_age=50, max_connection_age_grace=9, max_connection_idle=20)
+    bench = Bench(bounds, HELLO + OPEN)
+    born = bench.connection._born  # its clock is the machine's
+    for second in range(50):
+        bench.connection.look(born + second)
+    assert bench.transport.frames() == []
+    bench.connection.look(born + 51)
+    assert bench.transport.frames()[0].kind == frames.GOAWAY
+    bench.connection.look(born + 60)
+    assert bench.transport.aborted
+    idle = Bench(bounds)
+    idle.connection.look(idle.connection._born + 21)  # see above
+    assert idle.transport.frames()[0].kind == frames.GOAWAY
+
+
+@on_a_loop
+async def test_who_does_not_say_that_it_lives_is_given_up() -> None:
+    bench = Bench(Bounds(keepalive_time=10, keepalive_timeout=5, max_connection_age=1))
+    heard = bench.connection._heard  # its clock is the machine's
+    bench.connection.look(heard + 11)
+    ping = bench.transport.frames()[-1]
+    assert (ping.kind, ping.flags) == (frames.PING, 0)
+    bench.connection.look(heard + 16)
+    assert not bench.transport.aborted
+    bench.connection.look(heard + 17)
+    assert bench.transport.aborted
+
+
+# Laws
+
+WHOLE = b"".join(
+    (
+        HELLO,
+        wire.headers(1, BLOCK),
+        wire.data(1, b"some data"),
+        frame(frames.DATA, frames.PADDED, 1, b"\3padded\0\0\0"),
+        frames.ping(b"12345678"),
+        frame(frames.HEADERS, 0, 3, BLOCK[:7]),
+        frame(frames.CONTINUATION, 0, 3, BLOCK[7:9]),
+        frame(frames.CONTINUATION, frames.END_HEADERS, 3, BLOCK[9:]),
+        wire.data(3, b""),
+        wire.data(1, b"the end", ends=True),
+        frames.window_update(0, 77),
+        frame(0x99, 0xFF, 5, b"unknown"),
+        frame(frames.SETTINGS, 0, 0, b"\0\4\0\0\0\5"),
+        frames.reset(3, Fault.CANCEL),
+        wire.headers(5, wire.block("/b", x=b"y"), ends=True),
+    )
+)
+
+
+def outcome(pieces: list[bytes]) -> tuple[object, ...]:
+    bench = Bench(sent=b"")
+    for piece in pieces:
+        bench.connection.data_received(piece)
+    return bench.told, bytes(bench.transport.written), bench.transport.ended
+
+
+@given(st.lists(st.integers(1, len(WHOLE) - 1), max_size=20))
+def test_it_does_not_matter_where_the_bytes_are_cut(cuts: list[int]) -> None:
+    edges = [0, *sorted(set(cuts)), len(WHOLE)]
+    pieces = [WHOLE[a:b] for a, b in pairwise(edges)]
+    assert outcome(pieces) == outcome([WHOLE])
+
+
+def test_bytes_may_come_one_by_one() -> None:
+    assert outcome([WHOLE[i : i + 1] for i in range(len(WHOLE))]) == outcome([WHOLE])
+
+
+FRAME = st.builds(
+    frame,
+    st.integers(0, 11),
+    st.integers(0, 255) | st.sampled_from([0, 1, 4, 5]),
+    st.integers(0, 9) | st.integers(0, 2**32 - 1),
+    st.binary(max_size=40) | st.just(BLOCK) | st.sampled_from([bytes(4), b"\0\0\0\1", bytes(8)]),
+)
+
+
+@given(st.lists(FRAME | st.binary(max_size=30), max_size=12), st.booleans())
+@on_a_loop
+async def test_no_bytes_make_it_raise(pieces: list[bytes], answers: bool) -> None:
+    bench = Bench()
+    for piece in pieces:
+        bench.connection.data_received(piece)
+        if answers:
+            for stream in list(bench.connection.streams.values()):
+                bench.connection.sender.answer(stream, b"\x88", b"", bytes(70_000), b"\x89")
+    if not bench.transport.ended:
+        bench.connection.cut_off()
+    bench.connection.connection_lost(None)
+    assert not bench.joined

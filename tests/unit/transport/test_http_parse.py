@@ -1,0 +1,274 @@
+"""HTTP/1.1 without a socket: requests from bytes, in order and in time."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+from http2_wire import FakeTransport
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servable.errors import ServableError
+from servable.metrics.monitor import Metrics
+from servable.transport.http_connection import (
+    LINGER_SECONDS,
+    TAKE_SECONDS,
+    Guard,
+    HttpConnection,
+)
+from servable.transport.http_exchange import Exchange
+from servable.transport.options import RestOptions
+from servable.transport.rest_pages import Reply
+
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+POST = b"POST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
+CHUNKED = (
+    b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nT: u\r\n\r\n"
+)
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEA\r\n\r\n"
+ASKING = POST.replace(b"\r\n\r\n", b"\r\n" + UPGRADE)
+
+
+class Bench:
+    """A connection, and an application that answers when it is told to."""
+
+    def __init__(self, options: RestOptions | None = None) -> None:
+        self.begun: list[Exchange] = []
+        self.complete_ones: list[Exchange] = []
+        self.size = 1
+        self.transport = FakeTransport()
+        guard = Guard(self, options or RestOptions(), Metrics().broken)
+        self.connection = HttpConnection(guard, self, secure=False)
+        self.connection.connection_made(self.transport)
+
+    def begin(self, exchange: Exchange) -> None:
+        self.begun.append(exchange)
+
+    def complete(self, exchange: Exchange) -> None:
+        self.complete_ones.append(exchange)
+
+    def refuse(self, exchange: Exchange, error: ServableError) -> None:
+        exchange.reply(self.refusal(error))
+
+    def refusal(self, error: ServableError) -> Reply:
+        return Reply(400, error.message.encode(), ())
+
+    def join(self, connection: HttpConnection) -> None:
+        assert connection.client == "127.0.0.1"
+
+    def leave(self, connection: HttpConnection) -> None:  # noqa: ARG002 # see `Crowd`
+        self.size -= 1
+
+    def send(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            if not self.transport.is_closing():
+                self.connection.data_received(piece)
+
+    def answer(self, body: bytes = b"answer") -> None:
+        self.complete_ones[-1].reply(Reply(200, body, ()))
+
+    def answer_all(self) -> None:
+        answered = 0
+        while answered < len(self.complete_ones):
+            answered += 1
+            self.complete_ones[answered - 1].reply(Reply(200, b"", ()))
+
+    @property
+    def deadline(self) -> float:
+        return self.connection._deadline
+
+    def wait(self, seconds: float) -> None:
+        """Have the connection look at the clock this much after its next deadline."""
+        self.connection.look(self.deadline + seconds)
+
+    def said(self) -> bytes:
+        found = bytes(self.transport.written)
+        self.transport.written.clear()
+        return found
+
+
+def heard(bench: Bench) -> list[tuple[str, str, bytes, list[bytes]]]:
+    return [
+        (e.method, e.target, b"".join(e.chunks), [name for name, _ in e.headers])
+        for e in bench.complete_ones
+    ]
+
+
+def outcome(pieces: list[bytes]) -> object:
+    bench = Bench()
+    for piece in pieces:
+        bench.send(piece)
+        bench.answer_all()
+    return heard(bench)
+
+
+WHOLE = GET + POST + CHUNKED + ASKING + b"HEAD http://h/d?e HTTP/1.1\r\n\r\n" + ASKING + GET
+
+
+def test_requests_are_read() -> None:
+    assert outcome([WHOLE]) == [
+        ("GET", "/a", b"", [b"host"]),
+        ("POST", "/b", b"abc", [b"content-length"]),
+        ("POST", "/c", b"abc", [b"transfer-encoding"]),
+        ("POST", "/b", b"abc", [b"content-length", b"connection", b"http2-settings"]),
+        ("HEAD", "/d?e", b"", []),
+        ("POST", "/b", b"abc", [b"content-length", b"connection", b"http2-settings"]),
+        ("GET", "/a", b"", [b"host"]),
+    ]
+
+
+@given(st.lists(st.integers(1, len(WHOLE) - 1), max_size=20))
+def test_it_does_not_matter_where_the_bytes_are_cut(cuts: list[int]) -> None:
+    edges = [0, *sorted(set(cuts)), len(WHOLE)]
+    assert outcome([WHOLE[a:b] for a, b in pairwise(edges)]) == outcome([WHOLE])
+
+
+def test_any_number_of_requests_may_ask_for_another_protocol_at_once() -> None:
+    assert outcome([ASKING * 3000]) == outcome([ASKING]) * 3000  # type: ignore[operator] # lists
+
+
+def test_trailers_are_no_headers() -> None:
+    bench = Bench()
+    bench.send(CHUNKED.replace(b"T: u", b"Content-Encoding: gzip"))
+    assert bench.complete_ones[0].header(b"content-encoding") == ""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length : 3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nContent-Length: -3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\nabc",
+        b"GET / HTTP/1.1\nHost: h\n\n",
+        b"GET / HTTP/1.1\r\nHost: h\nX: y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\0\r\n\r\n",
+        b"GET /\0 HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/3.7\r\n\r\n",
+        b"CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"CONNECT /a HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"CONNECT h:80 HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+    ],
+)
+def test_what_others_may_read_otherwise_is_refused(sent: bytes) -> None:
+    bench = Bench()
+    bench.send(sent + GET)
+    assert bench.said().startswith(b"HTTP/1.1 400 ")
+    assert bench.complete_ones == []
+    bench.send(GET)
+    assert bench.complete_ones == []
+
+
+def test_a_body_without_an_end_is_no_body() -> None:
+    bench = Bench()
+    bench.send(b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n" + GET)
+    (asked,) = bench.complete_ones
+    assert asked.fault is not None
+    bench.answer()
+    assert b"connection: close\r\n" in bench.said()
+
+
+@pytest.mark.parametrize("size", [b"fffffffffffffffff", b"-1", b"0x1", b"g", b""])
+def test_chunks_of_no_size(size: bytes) -> None:
+    bench = Bench()
+    bench.send(CHUNKED.partition(b"2\r\n")[0] + size + b"\r\n" + GET)
+    (asked,) = bench.complete_ones
+    assert asked.fault is not None
+    bench.answer()
+    assert b"connection: close\r\n" in bench.said()
+
+
+PIECES = st.sampled_from(
+    [GET, POST, CHUNKED, ASKING, b"\r\n", b"CONNECT ", b"Upgrade: x\r\n", b"0"]
+)
+
+
+@given(st.lists(PIECES | st.binary(max_size=30), max_size=10))
+def test_no_bytes_make_it_raise(pieces: list[bytes]) -> None:
+    bench = Bench()
+    for piece in pieces:
+        bench.send(piece)
+        bench.answer_all()
+    bench.connection.connection_lost(None)
+    assert bench.size == 0
+
+
+# Time
+
+
+def test_each_of_several_requests_has_its_own_time() -> None:
+    bench = Bench(RestOptions(timeout_seconds=10))
+    bench.send(POST + POST)
+    first = bench.deadline
+    bench.connection._deadline = 1.0  # as if it had waited for long
+    bench.answer()
+    assert len(bench.complete_ones) == 2
+    assert bench.deadline >= first
+
+
+def test_a_slow_reader_gets_all_of_its_answer() -> None:
+    bench = Bench()
+    bench.send(POST + POST)
+    bench.connection.pause_writing()
+    bench.transport.unread = 100_000
+    bench.answer(bytes(100_000))
+    for unread in (90_000, 80_000, 70_000):
+        bench.transport.unread = unread
+        bench.wait(0)
+        assert not bench.transport.is_closing()
+    assert len(bench.complete_ones) == 1
+    bench.transport.unread = 0
+    bench.connection.resume_writing()
+    assert len(bench.complete_ones) == 2
+    bench.answer()
+    assert b"connection: close" not in bench.said()
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_who_takes_nothing_of_an_answer_is_given_up(*, paused: bool) -> None:
+    bench = Bench()
+    bench.send(POST)
+    if paused:
+        bench.connection.pause_writing()
+    bench.transport.unread = 90_000
+    bench.answer(bytes(100_000))
+    for _ in range(3):
+        bench.wait(0)
+    assert bench.transport.aborted
+
+
+def test_who_takes_nothing_of_its_last_answer_is_given_up() -> None:
+    bench = Bench()
+    bench.send(POST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    bench.transport.unread = 90_000
+    bench.answer(bytes(100_000))
+    assert bench.transport.is_closing()
+    bench.wait(-1)
+    assert not bench.transport.aborted
+    bench.transport.unread = 80_000
+    bench.wait(0)
+    assert not bench.transport.aborted
+    bench.wait(0)
+    assert bench.transport.aborted
+
+
+def test_an_idle_connection_is_closed() -> None:
+    bench = Bench(RestOptions(keep_alive_seconds=5))
+    bench.send(POST)
+    bench.answer()
+    bench.wait(-1)
+    assert not bench.transport.is_closing()
+    bench.wait(0)
+    assert bench.transport.is_closing()
+
+
+def test_times_are_in_their_order() -> None:
+    assert 0 < LINGER_SECONDS <= TAKE_SECONDS < math.inf
