@@ -74,6 +74,15 @@ def codec(data: dict[str, Any]) -> list[str]:
     return table(["task", "data", "times faster"], rows)
 
 
+def parts(data: dict[str, Any]) -> list[str]:
+    """A line for each part of the way of a request."""
+    lines: list[str] = []
+    for form, found in data["parts"].items():
+        rows = [[name, f"{value:.1f}"] for name, value in found.items()]
+        lines += ["", *table([form, "us of a CPU"], rows)]
+    return lines[1:]
+
+
 def plain(data: dict[str, Any]) -> list[str]:
     """The figures as they were written."""
     figures = {k: v for k, v in data.items() if k not in ("date", "machine", "when")}
@@ -87,6 +96,12 @@ SECTIONS: Sequence[tuple[str, str, str, Callable[[dict[str, Any]], list[str]]]] 
         "Rates of whole requests, divided by rates of calls in process with no server at all. The "
         "load generator shares the two cores.",
         serving,
+    ),
+    (
+        "noop_profile",
+        "Where the time of a request goes that asks for nothing",
+        "Samples of the event loop's stack, as shares of what a request costs of a CPU.",
+        parts,
     ),
     (
         "runtime",

@@ -17,7 +17,7 @@ type checker only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -128,21 +128,17 @@ class Servable(Protocol):
         """
 
 
-@runtime_checkable
-class Merging(Protocol):
-    """A servable that computes requests together, or a wrapper around any; see `batching`."""
-
-    def lane(
-        self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
-    ) -> object | None:
-        """Return what computes such requests together; None if they must be computed alone."""
-
-
 def lane_of(
     servable: Servable, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
 ) -> object | None:
-    """Return a servable's lane for a request; None if it has none. For wrappers."""
-    return servable.lane(signature, inputs, fetches) if isinstance(servable, Merging) else None
+    """Return what computes such requests together; None if they must be computed alone.
+
+    A servable that merges requests, and each that wraps others, has a method `lane` with the
+    same arguments but the first; see `batching`.
+    """
+    # Checking for a protocol would take longer than a small model computes.
+    lane: Callable[..., object | None] | None = getattr(servable, "lane", None)
+    return None if lane is None else lane(signature, inputs, fetches)
 
 
 @runtime_checkable

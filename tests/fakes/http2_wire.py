@@ -45,7 +45,8 @@ class FakeTransport(asyncio.Transport):
         self._closing = False
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        assert not (self._closing or self.ended)
+        assert not self._closing
+        assert not self.ended
         self.written += data
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from served_models import FakeModels, FakeServable, half_plus_two
 
 from servable import tensor_proto
 from servable.errors import Code
-from servable.pb import health_pb2, serving_pb2
+from servable.pb import serving_pb2
 from servable.tensors import Array
 from servable.transport.grpc import GrpcServer
 from servable.transport.http2 import frames
@@ -28,7 +28,6 @@ from servable.transport.options import GrpcOptions
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 CHECK = "/grpc.health.v1.Health/Check"
 REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
-SERVING = health_pb2.HealthCheckResponse(status=1).SerializeToString()
 LONG = 10_000_000
 """Values that the model `long` answers with: 40 MB."""
 

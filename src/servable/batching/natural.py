@@ -86,7 +86,7 @@ class NaturallyBatched:
     def lane(
         self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]
     ) -> Lane | None:
-        """Return what merges such requests; see `contracts.Merging`."""
+        """Return what merges such requests; see `contracts.lane_of`."""
         lane = self._find(signature, inputs, fetches)
         return lane if lane is not None and lane.merges(rows_of(inputs)) else None
 

@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 
 from servable.batching.gathering import answer_together
 from servable.batching.steps import Steps, complete
+from servable.cpus import cpu_budget
 from servable.transport.pool import RequestPool
-from servable.transport.quick import Quick
+from servable.transport.quick import Quick, inline_seconds
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Dispatcher(Generic[T]):
         call_next: Callable[[Callable[[], object]], object],
     ) -> None:
         self._pool = pool
-        self._quick = Quick()
+        self._quick = Quick(inline_seconds(cpu_budget()))
         self._call_soon = call_soon
         self._call_next = call_next
         self._ready: list[tuple[Hashable, Steps[None]]] = []

@@ -104,6 +104,8 @@ class GrpcStream(Stream):
             for message in self._messages.take(data, start, stop):
                 self.awaits = False
                 inlet.message(message)
+                if not self.call.is_active():
+                    return
         except ServableError as error:
             self.end(refused(error))
 

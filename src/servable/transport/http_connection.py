@@ -56,6 +56,9 @@ _STATUSES = {
 TAKE_SECONDS = 30.0
 """How long a client may take nothing at all of an answer."""
 
+_TURN_REQUESTS = 64
+"""How many requests that came together are answered before other connections have their turn."""
+
 _TOGETHER_BYTES = 2**16
 """Longer bodies are sent apart from their heads, since joining them is a copy."""
 
@@ -228,7 +231,9 @@ class HttpConnection(asyncio.Protocol):
             return
         self._advancing = True
         try:
-            while self._queue and not (self._paused or self._transport.is_closing()):
+            for _ in range(_TURN_REQUESTS):
+                if not self._queue or self._paused or self._transport.is_closing():
+                    break
                 exchange = self._queue[0]
                 self._go_on_with(exchange)
                 if not (exchange.replied and exchange.complete):
@@ -237,6 +242,8 @@ class HttpConnection(asyncio.Protocol):
                 self._expire = self._close_idle  # its time is none of the next one's
                 if not exchange.keep_alive:
                     self._close()
+            else:
+                asyncio.get_running_loop().call_soon(self._advance)
         finally:
             self._advancing = False
         self._hold_or_release()

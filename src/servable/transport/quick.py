@@ -1,18 +1,13 @@
 """Which requests are answered so fast that handing them to another thread costs more.
 
 Waking a thread, and being woken by it again, takes longer than a small model computes. So a
-request is answered where it was read if those like it were quick, time after time. One that
-turns out to be slow holds up others once, and those like it are not tried again for long.
+request is answered where it was read if those like it were quick, time after time. Those that
+turn out to be slow hold up others for a moment, and are not tried again for long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-
-INLINE_SECONDS = 0.001
-"""What a request may take to be answered where it was read. On the machine that this was
-measured on, handing it over and back takes a quarter of that with nothing else to do, and more
-than all of it with eight clients."""
 
 TRY_SECONDS = 0.02
 """A request that took longer on a thread, waiting included, is not tried."""
@@ -20,9 +15,15 @@ TRY_SECONDS = 0.02
 TRIES = 4
 """Requests that must have been quick on a thread before one is answered where it was read."""
 
+LONG_SECONDS = 0.25
+"""One request that holds up others for as long is one too many."""
+
 FIRST_PENALTY = 32
-LAST_PENALTY = 2**16
-"""Requests that go to a thread after one was slow; twice as many after each further one."""
+LAST_PENALTY = 2**14
+"""Requests that go to a thread after those before were slow; twice as many each time."""
+
+FORGIVEN = 1000
+"""Requests in a row that were quick, after which the penalty is half as high."""
 
 MOST_KINDS = 1024
 """Kinds of requests that are remembered. Strangers can make up any number."""
@@ -30,19 +31,39 @@ MOST_KINDS = 1024
 _WEIGHT = 0.1
 
 
+_WEIGHT = 0.05  # of the latest request in the running mean
+_CLIPPED = 4.0  # times the limit: what an outlier, such as a busy machine makes, counts at most
+
+
+def inline_seconds(cpus: int) -> float:
+    """Return what a request may take, on average, to be answered where it was read.
+
+    Measured on two CPUs: handing a request over and back costs some 0.3 ms of one of them, and
+    more the more threads wait; computing CNNs of 0.3 ms on the loop's thread answers twice as
+    many requests as on threads. With more CPUs there are more that could compute meanwhile.
+    """
+    return min(0.002, max(0.0005, 0.004 / cpus))
+
+
 class _Kind:
-    __slots__ = ("credit", "penalty", "seconds")
+    __slots__ = ("credit", "good", "penalty", "seconds")
 
     def __init__(self) -> None:
         self.credit = -TRIES  # requests still to be seen on a thread, as a negative number
         self.penalty = FIRST_PENALTY
         self.seconds = 0.0
+        self.good = 0
 
 
 class Quick:
-    """Remembers how long requests took, by kind. For one thread; no method blocks."""
+    """Remembers how long requests took, by kind. For one thread; no method blocks.
 
-    def __init__(self) -> None:
+    Args:
+        limit: seconds that a request may take on average to count as quick.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
         self._kinds: dict[Hashable, _Kind] = {}
 
     def __call__(self, kind: Hashable) -> bool:
@@ -57,7 +78,9 @@ class Quick:
             if len(self._kinds) >= MOST_KINDS:
                 self._kinds.clear()
             known = self._kinds[kind] = _Kind()
-        if seconds < TRY_SECONDS and known.credit < 0:
+        # When others queue, it says nothing of a request how long it took in all. So what was
+        # tried once is tried again in any case.
+        if known.credit < 0 and (seconds < TRY_SECONDS or known.penalty > FIRST_PENALTY):
             known.credit += 1
 
     def note_inline(self, kind: Hashable, seconds: float) -> None:
@@ -65,8 +88,14 @@ class Quick:
         known = self._kinds.get(kind)
         if known is None:
             return
-        known.seconds += (seconds - known.seconds) * _WEIGHT
-        if known.seconds > INLINE_SECONDS or seconds > TRY_SECONDS:
+        counted = min(seconds, _CLIPPED * self._limit)
+        known.seconds += (counted - known.seconds) * _WEIGHT
+        if known.seconds > self._limit or seconds > LONG_SECONDS:
             known.credit = -known.penalty
             known.penalty = min(2 * known.penalty, LAST_PENALTY)
             known.seconds = 0.0
+            known.good = 0
+        else:
+            known.good += 1
+            if known.good % FORGIVEN == 0:
+                known.penalty = max(FIRST_PENALTY, known.penalty // 2)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from servable.transport.quick import (
     FIRST_PENALTY,
-    INLINE_SECONDS,
+    FORGIVEN,
+    LONG_SECONDS,
     MOST_KINDS,
     TRIES,
     TRY_SECONDS,
     Quick,
+    inline_seconds,
 )
 
-FAST = INLINE_SECONDS / 10
+LIMIT = 0.001
+FAST = LIMIT / 10
 
 
 def tried(quick: Quick, kind: str = "k") -> Quick:
@@ -31,42 +34,67 @@ def threaded_until_tried(quick: Quick, kind: str = "k") -> int:
 
 
 def test_requests_are_tried_after_several_were_quick() -> None:
-    tried(Quick())
+    tried(Quick(LIMIT))
 
 
 def test_requests_that_take_long_are_never_tried() -> None:
-    quick = Quick()
+    quick = Quick(LIMIT)
     for _ in range(10 * TRIES):
         quick.note_threaded("k", TRY_SECONDS)
     assert not quick("k")
 
 
 def test_quick_ones_stay_quick() -> None:
-    quick = tried(Quick())
+    quick = tried(Quick(LIMIT))
     for _ in range(1000):
         quick.note_inline("k", FAST)
     assert quick("k")
 
 
 def test_one_that_holds_up_all_others_is_not_tried_again_for_long() -> None:
-    quick = tried(Quick())
-    quick.note_inline("k", 2 * TRY_SECONDS)
+    quick = tried(Quick(LIMIT))
+    quick.note_inline("k", 2 * LONG_SECONDS)
     assert threaded_until_tried(quick) == FIRST_PENALTY
-    quick.note_inline("k", 2 * TRY_SECONDS)
+    quick.note_inline("k", 2 * LONG_SECONDS)
     assert threaded_until_tried(quick) == 2 * FIRST_PENALTY
 
 
 def test_a_single_hiccup_is_borne_but_not_many() -> None:
-    quick = tried(Quick())
-    quick.note_inline("k", 5 * INLINE_SECONDS)
+    quick = tried(Quick(LIMIT))
+    quick.note_inline("k", 5 * LIMIT)
     assert quick("k")
     for _ in range(20):
-        quick.note_inline("k", 5 * INLINE_SECONDS)
+        quick.note_inline("k", 5 * LIMIT)
     assert not quick("k")
 
 
+def test_what_was_slow_is_forgiven_after_long() -> None:
+    quick = tried(Quick(LIMIT))
+    for _ in range(2):
+        quick.note_inline("k", 2 * LONG_SECONDS)
+        threaded_until_tried(quick)
+    for _ in range(2 * FORGIVEN):
+        quick.note_inline("k", FAST)
+    quick.note_inline("k", 2 * LONG_SECONDS)
+    assert threaded_until_tried(quick) == FIRST_PENALTY
+
+
+def test_queueing_on_threads_does_not_keep_a_request_there() -> None:
+    quick = tried(Quick(LIMIT))
+    quick.note_inline("k", 2 * LONG_SECONDS)
+    for _ in range(FIRST_PENALTY):
+        quick.note_threaded("k", 100 * TRY_SECONDS)
+    assert quick("k")
+
+
+def test_the_more_cpus_the_less_is_done_on_one_thread() -> None:
+    limits = [inline_seconds(cpus) for cpus in (1, 2, 4, 8, 64)]
+    assert limits == sorted(limits, reverse=True)
+    assert limits[0] > limits[-1] > 0
+
+
 def test_kinds_are_told_apart() -> None:
-    quick = tried(Quick(), "a")
+    quick = tried(Quick(LIMIT), "a")
     assert not quick("b")
     tried(quick, "b").note_inline("b", 1.0)
     assert quick("a")
@@ -74,7 +102,7 @@ def test_kinds_are_told_apart() -> None:
 
 
 def test_kinds_that_strangers_make_up_are_forgotten() -> None:
-    quick = tried(Quick())
+    quick = tried(Quick(LIMIT))
     for i in range(2 * MOST_KINDS):
         quick.note_threaded(i, FAST)
     assert len(quick._kinds) <= MOST_KINDS  # its memory is what this is about

@@ -10,19 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
 from time import monotonic
-from typing import Protocol, TypeAlias
 
 from servable.transport.http2 import frames, greeting
 from servable.transport.http2.bounds import Bounds
+from servable.transport.http2.crowd import Crowd, Opening
 from servable.transport.http2.frames import ConnectionFaultError, Fault, Setting
 from servable.transport.http2.greeting import CONNECTION_WINDOW, FRAME_BYTES, STREAM_WINDOW
 from servable.transport.http2.heads import MAX_HEAD_BYTES, Heads
 from servable.transport.http2.hpack import CompressionError
 from servable.transport.http2.rate import Rate
 from servable.transport.http2.sending import Sender
-from servable.transport.http2.streams import Fields, Stream
+from servable.transport.http2.streams import Stream
 
 log = logging.getLogger(__name__)
 
@@ -35,24 +34,14 @@ FAREWELL_SECONDS = 1.0
 FLUSH_SECONDS = 30.0
 """How long a client may take to read the last of what it was sent, when it is closed."""
 
+TURN_STREAMS = 64
+"""How many streams a client may begin before other connections have their turn."""
+
 UNREAD_BYTES = 2**20
 """What a client may leave unread, beside bodies, before nothing more is read of it."""
 
 _OURS = b"servable"  # eight bytes, to know our own ping by
 _ALIVE = b"alive?\0\0"
-Opening: TypeAlias = Callable[["Connection", int, Fields, bool], Stream | None]
-"""Takes a connection, a stream's number, its headers, and whether they are larger than
-allowed; returns what becomes of it, or None if it was reset already."""
-
-
-class Crowd(Protocol):
-    """The connections of a server."""
-
-    def join(self, connection: Connection) -> None:
-        """Hear that a connection was made."""
-
-    def leave(self, connection: Connection) -> None:
-        """Hear that it is lost."""
 
 
 class Connection(asyncio.Protocol):
@@ -84,10 +73,11 @@ class Connection(asyncio.Protocol):
         self._data_left = 0  # of a frame of DATA whose beginning has been taken
         self._data_id = 0
         self._data_ends = False
-        self._resets = Rate(1000, 1000)
-        self._chatter = Rate(5000, 1000)
-        self._settings = Rate(100, 20)  # each may concern every stream
-        self._held = False  # nothing is read, since it reads nothing
+        self._resets = Rate(1000, 1000, "too many streams are given up")
+        self._chatter = Rate(5000, 1000, "too many frames to no end")
+        self._settings = Rate(100, 20, "too many settings")  # each may concern every stream
+        self._begun = 0  # streams, in this turn
+        self._held = False  # nothing is read for now
         self._over = False  # the last has been said
         self._over_since = math.inf
         self._leaving = False  # it was told to go
@@ -121,7 +111,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on to send."""
         self.sender.resume()
-        self._release()
+        if self._held:
+            self._go_on()
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
@@ -129,26 +120,7 @@ class Connection(asyncio.Protocol):
             return
         self._heard = monotonic()
         self._asked = 0.0
-        try:
-            if self._data_left:
-                taken = min(self._data_left, len(data))
-                self._data_left -= taken
-                self._take_data(self._data_id, data, 0, taken)
-                if self._data_left:
-                    return
-                if self._data_ends:
-                    self._half_close(self._data_id)
-                data = data[taken:]
-            if self._rest:
-                data = self._rest + data
-                self._rest = b""
-            self._rest = data[self._read(data) :]
-        except ConnectionFaultError as error:
-            self._fail(error.fault, error.text)
-        except CompressionError as error:
-            self._fail(Fault.COMPRESSION_ERROR, str(error))
-        if self.sender.paused and not (self._held or self._over):
-            self._hold()
+        self._take(data)
 
     # What the server calls.
 
@@ -209,6 +181,38 @@ class Connection(asyncio.Protocol):
 
     # Frames.
 
+    def _take(self, data: bytes) -> None:
+        self._begun = 0
+        try:
+            if self._data_left:
+                taken = min(self._data_left, len(data))
+                self._data_left -= taken
+                self._take_data(self._data_id, data, 0, taken)
+                if self._data_left:
+                    return
+                if self._data_ends:
+                    self._half_close(self._data_id)
+                data = data[taken:]
+            if self._rest:
+                data = self._rest + data
+                self._rest = b""
+            self._rest = data[self._read(data) :]
+        except ConnectionFaultError as error:
+            self._fail(error.fault, error.text)
+        except CompressionError as error:
+            self._fail(Fault.COMPRESSION_ERROR, str(error))
+        if self._begun >= TURN_STREAMS and not self._over:
+            self._hold()
+            asyncio.get_running_loop().call_soon(self._go_on)
+        elif self._reads_nothing():
+            self._hold()
+
+    def _go_on(self) -> None:
+        """Read on, if the client does; other connections have had their turn."""
+        if not (self._over or self._reads_nothing()):
+            self._release()
+            self._take(b"")
+
     def _read(self, data: bytes) -> int:
         """Take all frames that have come whole; return where they end."""
         at, end = 0, len(data)
@@ -217,6 +221,7 @@ class Connection(asyncio.Protocol):
             if not at:
                 return 0
         while end - at >= frames.HEADER_BYTES:
+            first: int
             first, flags, id = frames.unpack_head(data, at)
             length, kind = first >> 8, first & 0xFF
             id &= 0x7FFFFFFF
@@ -240,7 +245,7 @@ class Connection(asyncio.Protocol):
                     self._count(id, length, flags)
                     piece = frames.unpadded(data[start:stop], flags)
                     if not (piece or flags & frames.END_STREAM):
-                        self._chat()
+                        self._chatter.count(self._heard)
                     self._take_data(id, piece, 0, len(piece))
                 if flags & frames.END_STREAM:
                     self._half_close(id)
@@ -251,6 +256,8 @@ class Connection(asyncio.Protocol):
             at = stop
             if self._over:
                 return end
+            if self._begun >= TURN_STREAMS:
+                return at
         return at
 
     def _greet(self, data: bytes) -> int:
@@ -276,7 +283,7 @@ class Connection(asyncio.Protocol):
             self.sender.write(frames.window_update(0, CONNECTION_WINDOW - self._room))
             self._room = CONNECTION_WINDOW
         if not (length or flags & frames.END_STREAM):
-            self._chat()
+            self._chatter.count(self._heard)
         stream = self.streams.get(id)
         if stream is None:
             return
@@ -320,7 +327,9 @@ class Connection(asyncio.Protocol):
             self._leaving = self._left = True
             self._close_if_over()
         else:
-            self._chat()  # PRIORITY, which nobody heeds, and what later versions may add
+            self._chatter.count(
+                self._heard
+            )  # PRIORITY, which nobody heeds, and what later versions may add
 
     def _headers(self, id: int, flags: int, payload: bytes) -> None:
         if not id & 1:
@@ -343,7 +352,7 @@ class Connection(asyncio.Protocol):
         if flags & frames.END_HEADERS:
             self._open(id, self._heads.end(), ends=self._heads.ends)
         elif not payload:
-            self._chat()
+            self._chatter.count(self._heard)
 
     def _open(self, id: int, block: bytes, *, ends: bool) -> None:
         fields, too_large = self._heads.decode(block)
@@ -357,8 +366,9 @@ class Connection(asyncio.Protocol):
         if self._left:
             return
         self._last_id = id
+        self._begun += 1
         if len(self.streams) >= self._bounds.max_concurrent_streams:
-            self._calm_down()
+            self._resets.count(self._heard)
             self.sender.write(frames.reset(id, Fault.REFUSED_STREAM))
             return
         opened = self._opening(self, id, fields, too_large)
@@ -392,7 +402,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionFaultError(Fault.FRAME_SIZE_ERROR, "RST_STREAM of a wrong size")
         if not id or (id > self._last_id and not self._left):
             raise ConnectionFaultError(Fault.PROTOCOL_ERROR, "RST_STREAM without a stream")
-        self._calm_down()
+        self._resets.count(self._heard)
         stream = self.streams.pop(id, None)
         if stream is not None:
             self.sender.drop(stream)
@@ -404,8 +414,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionFaultError(Fault.PROTOCOL_ERROR, "SETTINGS of a stream")
         if flags & frames.ACK:
             return
-        if self._settings.exceeded(self._heard):
-            raise ConnectionFaultError(Fault.ENHANCE_YOUR_CALM, "too many settings")
+        self._settings.count(self._heard)
         # Of a setting that comes twice the last counts.
         for key, value in dict(frames.read_settings(payload)).items():
             if key == Setting.INITIAL_WINDOW_SIZE:
@@ -420,7 +429,7 @@ class Connection(asyncio.Protocol):
         if id or len(payload) != 8:
             raise ConnectionFaultError(Fault.PROTOCOL_ERROR, "a PING that is none")
         if not flags & frames.ACK:
-            self._chat()
+            self._chatter.count(self._heard)
             self.sender.write(frames.ping(payload, ack=True))
         elif payload == _OURS and self._leaving:
             self._leave()
@@ -467,12 +476,16 @@ class Connection(asyncio.Protocol):
     def _last_seconds(self) -> float:
         return FLUSH_SECONDS if self._transport.get_write_buffer_size() else FAREWELL_SECONDS
 
-    def _hold(self) -> None:
-        """Read no more of a client that leaves too much unread.
+    def _reads_nothing(self) -> bool:
+        """Whether a client leaves so much unread that nothing more of it is to be read.
 
         Bodies wait for the client as it is; the answers to frames, and errors, do not.
         """
-        if self._transport.get_write_buffer_size() > UNREAD_BYTES:
+        unread = self.sender.paused and not self._over
+        return unread and self._transport.get_write_buffer_size() > UNREAD_BYTES
+
+    def _hold(self) -> None:
+        if not self._held:
             self._held = True
             self._transport.pause_reading()
 
@@ -480,16 +493,6 @@ class Connection(asyncio.Protocol):
         if self._held:
             self._held = False
             self._transport.resume_reading()
-
-    def _chat(self) -> None:
-        """Count a frame that does nothing for any request."""
-        if self._chatter.exceeded(self._heard):
-            raise ConnectionFaultError(Fault.ENHANCE_YOUR_CALM, "too many frames to no end")
-
-    def _calm_down(self) -> None:
-        """Count a stream that was begun in vain."""
-        if self._resets.exceeded(self._heard):
-            raise ConnectionFaultError(Fault.ENHANCE_YOUR_CALM, "too many streams are given up")
 
     def _fail(self, fault: Fault, text: str) -> None:
         log.debug("a connection from %s is ended: %s", self.peer, text)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import http2_wire as wire
 import pytest
-from http2_wire import FakeTransport, Frame, frame, on_a_loop
+from http2_wire import FakeTransport, Frame, frame, on_a_loop, settle
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from servable.transport.http2.connection import (
     FAREWELL_SECONDS,
     FLUSH_SECONDS,
     GREETING_SECONDS,
+    TURN_STREAMS,
     UNREAD_BYTES,
     Connection,
 )
@@ -247,9 +248,12 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("sent", "fault"), FAULTS.values(), ids=FAULTS)
-def test_what_breaks_the_rules_ends_the_connection(sent: bytes, fault: Fault) -> None:
+@on_a_loop
+async def test_what_breaks_the_rules_ends_the_connection(sent: bytes, fault: Fault) -> None:
     bench = Bench(sent=HELLO + OPEN)
-    assert fault_of(bench.send(sent)) is fault
+    bench.connection.data_received(sent)
+    await settle()
+    assert fault_of(bench.transport.frames()) is fault
     assert bench.transport.ended
     bench.connection.connection_lost(None)
     assert not bench.joined
@@ -402,6 +406,33 @@ def test_what_comes_after_the_end_is_not_read() -> None:
     bench.send(frame(frames.PUSH_PROMISE))
     assert bench.send(OPEN) == []
     assert bench.told == []
+
+
+@on_a_loop
+async def test_others_have_their_turn_before_all_streams_of_one_client_begin() -> None:
+    bench = Bench()
+    ids = range(1, 4 * TURN_STREAMS, 2)
+    bench.send(*(wire.call(id, "/a", b"body") for id in ids))
+    assert bench.heard("open") == list(ids)[:TURN_STREAMS]
+    assert not bench.transport.reading
+    await settle()
+    assert bench.heard("open") == bench.heard("body") == list(ids)
+    assert bench.transport.reading
+
+
+@on_a_loop
+async def test_what_came_before_the_client_stopped_reading_is_not_forgotten() -> None:
+    bench = Bench()
+    bench.connection.pause_writing()
+    bench.transport.unread = UNREAD_BYTES + 1
+    ids = range(1, 4 * TURN_STREAMS, 2)
+    bench.send(*(wire.headers(id, BLOCK) for id in ids))
+    await settle()
+    assert bench.heard("open") == list(ids)[:TURN_STREAMS]
+    bench.transport.unread = 0
+    bench.connection.resume_writing()
+    await settle()
+    assert bench.heard("open") == list(ids)
 
 
 # Going away
