@@ -103,11 +103,11 @@ def parse(data: bytes) -> tuple[list[Frame], bytes]:
     """Return all whole frames, and what is left."""
     found, at = [], 0
     while len(data) - at >= frames.HEADER_BYTES:
-        first, flags, stream = frames.unpack_head(data, at)
-        stop = at + frames.HEADER_BYTES + (first >> 8)
+        length, kind, flags, stream = frames.read_head(data, at)
+        stop = at + frames.HEADER_BYTES + length
         if stop > len(data):
             break
-        found.append(Frame(first & 0xFF, flags, stream, data[at + frames.HEADER_BYTES : stop]))
+        found.append(Frame(kind, flags, stream, data[at + frames.HEADER_BYTES : stop]))
         at = stop
     return found, data[at:]
 

@@ -404,6 +404,16 @@ def test_no_call_is_lost_when_the_server_stops(
         stopping.join()
 
 
+def test_the_last_answer_reaches_a_client_that_still_sends(client: RawClient) -> None:
+    client.send(
+        wire.headers(1, wire.block("/no/such")),
+        frames.go_away(0, Fault.NO_ERROR),
+        wire.data(1, bytes(2**20)) * 8,
+    )
+    assert client.answer(1).status == Code.UNIMPLEMENTED.value
+    assert [found.kind for found in client] == [frames.RST_STREAM]
+
+
 def test_a_client_that_goes_gets_its_answers_first(client: RawClient) -> None:
     client.send(wire.call(1, PREDICT, request()), frames.go_away(0, Fault.NO_ERROR))
     assert values(client.answer(1)) == [3]

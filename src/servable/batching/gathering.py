@@ -36,10 +36,12 @@ class _Here(threading.local):
     Attributes:
         size: how many requests are being answered together; 0 where each has a thread.
         task: what was computed ahead for the run that is being asked for.
+        waits: whether a servable was asked that waits for more requests to come.
     """
 
     size = 0
     task: Task | None = None
+    waits = False
 
 
 HERE = _Here()
@@ -93,24 +95,24 @@ def answer_together(requests: Sequence[Steps[object]]) -> None:
     """Drive requests to their ends on this thread; one that is alone costs nothing extra."""
     for start in range(0, len(requests), MOST_AT_ONCE):
         some = requests[start : start + MOST_AT_ONCE]
-        if len(some) == 1:
-            complete(some[0])
-        else:
-            _answer(some)
+        HERE.size = len(some)
+        try:
+            if len(some) == 1:
+                complete(some[0])
+            else:
+                _answer(some)
+        finally:
+            HERE.size = 0
 
 
 def _answer(requests: Sequence[Steps[object]]) -> None:
-    HERE.size = len(requests)
-    try:
-        jobs = [_Job(steps) for steps in requests]
-        for job in jobs:
-            job.begin()
-        while waiting := [job for job in jobs if job.run is not None]:
-            _compute_ahead(waiting)
-            for job in waiting:
-                job.compute()
-    finally:
-        HERE.size = 0
+    jobs = [_Job(steps) for steps in requests]
+    for job in jobs:
+        job.begin()
+    while waiting := [job for job in jobs if job.run is not None]:
+        _compute_ahead(waiting)
+        for job in waiting:
+            job.compute()
 
 
 def _compute_ahead(jobs: Sequence[_Job]) -> None:

@@ -14,6 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
+from servable.batching.gathering import HERE
 from servable.batching.merging import cut, merged
 from servable.batching.padding import alike, rounded
 from servable.batching.queues import BatchQueue, BatchThreads
@@ -65,6 +66,7 @@ class ScheduledServable:
             ResourceExhausted: the client stopped waiting while the request was queued.
             FailedPrecondition: the outputs have no row for each of the inputs.
         """
+        HERE.waits = True
         rows = _checked_rows(inputs, self._parameters.max_batch_size)
         tasks = [Task(piece, count) for piece, count in self._pieces(inputs, rows)]
         self._queue(signature, frozenset(fetches)).add(tasks)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Hashable
 from time import perf_counter
 from typing import Generic, TypeVar
 
-from servable.batching.gathering import answer_together
+from servable.batching.gathering import HERE, answer_together
 from servable.batching.steps import Steps, complete
 from servable.cpus import cpu_budget
 from servable.transport.pool import RequestPool
@@ -60,11 +61,15 @@ class Dispatcher(Generic[T]):
     def _run_ready(self) -> None:
         """Answer all quick requests that have come."""
         ready, self._ready = self._ready, []
+        HERE.waits = False
         began = perf_counter()
         answer_together([steps for _, steps in ready])
         seconds = (perf_counter() - began) / len(ready)
         for kind, _ in ready:
-            self._quick.note_inline(kind, seconds)
+            if HERE.waits:
+                self._quick.forget(kind)
+            else:
+                self._quick.note_inline(kind, seconds)
 
     def _run_apart(
         self,
@@ -74,7 +79,10 @@ class Dispatcher(Generic[T]):
         began: float,
     ) -> None:
         """Answer a request on a thread of the pool. One call wakes the loop for many."""
-        self._answered.append((deliver, complete(steps), kind, perf_counter() - began))
+        HERE.waits = False
+        answer = complete(steps)
+        seconds = math.inf if HERE.waits else perf_counter() - began
+        self._answered.append((deliver, answer, kind, seconds))
         if not self._called:
             self._called = True
             self._call_soon(self._deliver)

@@ -71,6 +71,10 @@ class Quick:
         known = self._kinds.get(kind)
         return known is not None and known.credit >= 0
 
+    def forget(self, kind: Hashable) -> None:
+        """Begin anew with requests of a kind."""
+        self._kinds.pop(kind, None)
+
     def note_threaded(self, kind: Hashable, seconds: float) -> None:
         """Take note of a request that was answered on another thread."""
         known = self._kinds.get(kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ _OFFSET = re.compile(r"JSON Parse error: .* at offset: ([0-9]+)")
 _EXCERPT = 24  # bytes
 
 
+@lru_cache(2**8)
 def origin(scheme: str, host: str, bound: tuple[str, int | None] | None) -> str:
     """Return how a client reaches the server, as in `http://localhost:8501`.
 

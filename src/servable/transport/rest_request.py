@@ -42,8 +42,10 @@ class Request:
 
     def header(self, name: bytes) -> str:
         """Return the first header of that name, "" if there is none."""
-        value = next((value for key, value in self.headers if key == name), b"")
-        return value.decode("utf-8", "surrogateescape")
+        for key, value in self.headers:
+            if key == name:
+                return value.decode("utf-8", "surrogateescape")
+        return ""
 
     def text(self) -> bytes:
         """Return the body, inflated; what can not be inflated counts as empty for the peer.

@@ -9,6 +9,7 @@ matched: a name may contain one, nothing else may, but for two names of ours beh
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from servable.errors import InvalidArgument
@@ -24,6 +25,7 @@ _GET = re.compile(rf"(?i:/v1/models)(?:/{_NAME})?{_CHOICE}(/(?i:metadata))?")
 _TRAFFIC = re.compile(rf"(?i:/v1/models)/{_NAME}/traffic")
 _QUERIED = re.compile(r"(.+:predict)\?([^?]*)")
 _MOST_QUERIED = 1000
+_LONGEST = 256  # characters of what is remembered: strangers can make up any number
 
 _GRAMMAR = (
     "Send GET /v1/models, GET /v1/models/NAME[/versions/N][/metadata], "
@@ -51,6 +53,10 @@ def route(method: str, target: str) -> Route:
         InvalidArgument: the grammar has no such request; the text is the peer's.
         NotFound, Unimplemented: see `v2_routes.route` and `admin_routes.route`.
     """
+    return _remembered(method, target) if len(target) <= _LONGEST else _route(method, target)
+
+
+def _route(method: str, target: str) -> Route:
     if v2_routes.is_v2(target):
         return v2_routes.route(method, target)
     if target.startswith(admin_routes.PREFIX):
@@ -80,6 +86,9 @@ def route(method: str, target: str) -> Route:
         action = Action.METADATA if leaf == "/metadata" else Action.STATUS
         return Route(action, _name(name), version_number(version), _label(label))
     raise InvalidArgument(f"Malformed request: {method} {target}", hint=_GRAMMAR)
+
+
+_remembered = lru_cache(2**9)(_route)
 
 
 def _choices(target: str) -> tuple[str, str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from http2_wire import FakeTransport
+from http2_wire import FakeTransport, on_a_loop, settle
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -199,6 +199,22 @@ def test_no_bytes_make_it_raise(pieces: list[bytes]) -> None:
         bench.answer_all()
     bench.connection.connection_lost(None)
     assert bench.size == 0
+
+
+@on_a_loop
+async def test_others_have_their_turn_before_all_that_came_together_are_answered() -> None:
+    class AtOnce(Bench):
+        def complete(self, exchange: Exchange) -> None:
+            super().complete(exchange)
+            exchange.reply(Reply(200, b"", ()))
+
+    bench = AtOnce()
+    bench.send(GET * 1000)
+    assert 0 < len(bench.complete_ones) < 100
+    assert not bench.transport.reading
+    await settle()
+    assert len(bench.complete_ones) == 1000
+    assert bench.transport.reading
 
 
 # Time

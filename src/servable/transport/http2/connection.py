@@ -221,10 +221,7 @@ class Connection(asyncio.Protocol):
             if not at:
                 return 0
         while end - at >= frames.HEADER_BYTES:
-            first: int
-            first, flags, id = frames.unpack_head(data, at)
-            length, kind = first >> 8, first & 0xFF
-            id &= 0x7FFFFFFF
+            length, kind, flags, id = frames.read_head(data, at)
             if length > (FRAME_BYTES if kind == frames.DATA else MAX_HEAD_BYTES):
                 raise ConnectionFaultError(Fault.FRAME_SIZE_ERROR, "a frame is too large")
             if self._heads.id and (kind != frames.CONTINUATION or id != self._heads.id):
@@ -327,9 +324,8 @@ class Connection(asyncio.Protocol):
             self._leaving = self._left = True
             self._close_if_over()
         else:
-            self._chatter.count(
-                self._heard
-            )  # PRIORITY, which nobody heeds, and what later versions may add
+            # PRIORITY, which nobody heeds, and what later versions may add.
+            self._chatter.count(self._heard)
 
     def _headers(self, id: int, flags: int, payload: bytes) -> None:
         if not id & 1:

@@ -9,7 +9,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What a client sends first."""
 
 HEADER_BYTES = 9
-MAX_WINDOW = 2**31 - 1
+MAX_WINDOW = MAX_STREAM = 2**31 - 1
 DEFAULT_WINDOW = 2**16 - 1
 DEFAULT_FRAME_BYTES = 2**14
 """What each side may send before the other has said anything else."""
@@ -24,8 +24,6 @@ END_STREAM, ACK, END_HEADERS, PADDED, PRIORITISED = 0x1, 0x1, 0x4, 0x8, 0x20
 _HEAD = struct.Struct(">IBI")  # length and type in one number, flags, stream
 _WORD = struct.Struct(">I")
 _SETTING = struct.Struct(">HI")
-
-unpack_head = _HEAD.unpack_from
 
 
 class Fault(enum.IntEnum):
@@ -70,6 +68,12 @@ class ConnectionFaultError(Exception):
 def head(kind: int, flags: int, stream: int, length: int) -> bytes:
     """Return the nine bytes before a payload of that length."""
     return _HEAD.pack(length << 8 | kind, flags, stream)
+
+
+def read_head(data: bytes, at: int) -> tuple[int, int, int, int]:
+    """Return the length, type, flags and stream of a frame, without the stream's reserved bit."""
+    first, flags, stream = _HEAD.unpack_from(data, at)
+    return first >> 8, first & 0xFF, flags, stream & MAX_STREAM
 
 
 def settings(values: dict[Setting, int]) -> bytes:

@@ -1,0 +1,100 @@
+"""Quick requests are answered on the loop's thread, together; others in the pool."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from servable.batching.gathering import HERE
+from servable.batching.steps import Steps
+from servable.transport.dispatch import Dispatcher
+from servable.transport.pool import RequestPool
+from servable.transport.quick import TRIES
+
+
+class Loop:
+    """Calls what it is told to when it is run, on the thread of the test."""
+
+    def __init__(self) -> None:
+        self._calls: list[Callable[[], object]] = []
+        self._called = threading.Semaphore(0)
+
+    def call(self, callback: Callable[[], object]) -> None:
+        self._calls.append(callback)
+        self._called.release()
+
+    def run(self) -> None:
+        assert self._called.acquire(timeout=60)
+        self._calls.pop(0)()
+
+
+@pytest.fixture
+def pool() -> RequestPool:
+    return RequestPool(1, 10, "test")
+
+
+def answering(threads: list[str], *, waits: bool = False) -> Steps[str]:
+    threads.append(threading.current_thread().name)
+    HERE.waits = HERE.waits or waits
+    return "answer"
+    yield  # it asks no model
+
+
+class Server:
+    def __init__(self, pool: RequestPool) -> None:
+        self.loop = Loop()
+        self.threads: list[str] = []
+        self.answers: list[str] = []
+        self._dispatcher: Dispatcher[str] = Dispatcher(pool, self.loop.call, self.loop.call)
+
+    def submit(self, kind: str | None, *, waits: bool = False) -> None:
+        steps = answering(self.threads, waits=waits)
+        self._dispatcher.submit(kind, steps, self.answers.append)
+
+    def asked(self, kind: str | None, *, waits: bool = False) -> str:
+        """Answer one request; return the thread that it was answered on."""
+        self.submit(kind, waits=waits)
+        self.loop.run()
+        return self.threads[-1]
+
+
+HERE_NAME = threading.current_thread().name
+
+
+def test_what_was_quick_time_after_time_is_answered_where_it_was_read(pool: RequestPool) -> None:
+    server = Server(pool)
+    assert [server.asked("a") for _ in range(TRIES)] == ["test_0"] * TRIES
+    assert server.asked("a") == HERE_NAME
+    assert server.asked("b") == "test_0"
+    assert server.answers == ["answer"] * (TRIES + 2)
+
+
+def test_what_has_no_kind_never_is(pool: RequestPool) -> None:
+    server = Server(pool)
+    assert {server.asked(None) for _ in range(3 * TRIES)} == {"test_0"}
+
+
+def test_what_waits_for_more_requests_never_is(pool: RequestPool) -> None:
+    server = Server(pool)
+    assert {server.asked("a", waits=True) for _ in range(3 * TRIES)} == {"test_0"}
+
+
+def test_what_begins_to_wait_is_not_tried_again(pool: RequestPool) -> None:
+    server = Server(pool)
+    for _ in range(TRIES):
+        server.asked("a")
+    assert server.asked("a", waits=True) == HERE_NAME
+    assert {server.asked("a", waits=True) for _ in range(100)} == {"test_0"}
+
+
+def test_those_that_were_read_together_are_answered_in_one_turn(pool: RequestPool) -> None:
+    server = Server(pool)
+    for _ in range(TRIES):
+        server.asked("a")
+    for _ in range(5):
+        server.submit("a")
+    server.loop.run()
+    assert server.threads[TRIES:] == [HERE_NAME] * 5
+    assert len(server.answers) == TRIES + 5
