@@ -8,6 +8,7 @@ the requests, so that none of them waits.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ PREPARED_BYTES = 2**26
 
 PREPARED_SECONDS = 1.0
 """A size that takes longer is the last: waiting for it would be worse than computing apart."""
+
+NO_GAIN = 1.15
+"""Times the least that a row took at any size: a size at which one takes longer is the last."""
 
 Apart = Callable[[Callable[[], None]], None]
 """Runs something apart from the requests."""
@@ -69,6 +73,7 @@ class Study:
         trials: compares answers.
         pace: hears which sizes have been prepared.
         apart: runs the work.
+        clock: tells seconds.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Study:
         trials: Trials,
         pace: Pace | Fixed,
         apart: Apart,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._servable = servable
         self._name = name
@@ -86,6 +92,7 @@ class Study:
         self._trials = trials
         self._pace = pace
         self._apart = apart
+        self._clock = clock
         self._lock = threading.Lock()
         self._busy = False
         self._closed = False
@@ -145,6 +152,7 @@ class Study:
     def _prepare(self, sample: Answered) -> None:
         """Compute once with each number of rows that may go together."""
         rows = len(next(iter(sample.inputs.values())))
+        least = math.inf
         for limit in LIMITS:
             if self._closed or limit <= self._pace.most:
                 continue
@@ -156,12 +164,14 @@ class Study:
             }
             try:
                 self._servable.run(self._signature, tiled, tuple(sample.outputs))
-                began = perf_counter()
+                began = self._clock()
                 self._servable.run(self._signature, tiled, tuple(sample.outputs))
             except ServableError as error:
                 log.debug("%s: %d rows can not be computed at once: %s", self._name, limit, error)
                 break
+            seconds = self._clock() - began
             self._pace.allow(limit)
-            if perf_counter() - began > PREPARED_SECONDS:
+            least = min(least, seconds / limit)
+            if seconds > PREPARED_SECONDS or seconds / limit > NO_GAIN * least:
                 break
         self._pace.complete = True

