@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 
+from servable.batching.costs import Costs
 from servable.batching.gathering import HERE
 from servable.batching.merging import cut, merged
 from servable.batching.pace import LIMITS, Fixed, Pace
@@ -57,6 +58,7 @@ class Lane:
         self._trials = trials
         self._proper: set[object] = set()
         self._pace = pace
+        self._costs = Costs()
         self._study = Study(servable, name, signature, trials, pace, apart)
 
     @property
@@ -69,8 +71,8 @@ class Lane:
         self._study.close()
 
     def merges(self, rows: int) -> bool:
-        """Whether a request of so many rows may be computed together with others, and it pays."""
-        return bool(rows) and self._pace.limit > 1 and self._trials.trusted
+        """Whether to compute a request of so many rows with others that one thread answers."""
+        return bool(rows) and self._pace.most > 1 and self._trials.trusted
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Compute the outputs of a request, maybe together with others.
@@ -81,7 +83,7 @@ class Lane:
         """
         rows = rows_of(inputs)
         together = HERE.size
-        merge = not together and self.merges(rows)
+        merge = not together and rows and self._pace.limit > 1 and self._trials.trusted
         with self._lock:
             alone = not (merge and self._running)
             if alone:
@@ -101,14 +103,20 @@ class Lane:
         waiting = deque(tasks)
         while waiting:
             leader = waiting.popleft()
-            batch, waiting = self._choose(leader, waiting)
+            most = self._pace.most
+            if self._pace.measured:
+                most = self._costs.limit(min(most, leader.rows + total(waiting)))
+            batch, waiting = self._choose(leader, waiting, most)
             with self._lock:
                 self._running += 1
+            began = perf_counter()
             try:
                 self._compute(batch)
             finally:
+                seconds = perf_counter() - began
                 with self._lock:
                     self._end(total(batch), contended=len(tasks) > 1)
+            self._costs.note(total(batch), len(batch), seconds)
 
     def _end(self, rows: int, *, contended: bool) -> bool:
         """A run has ended; let the next start. Holding the lock.
@@ -145,7 +153,7 @@ class Lane:
     def _lead(self, leader: Task) -> None:
         """Compute for all that wait, as many as go together."""
         with self._lock:
-            batch, self._queue = self._choose(leader, self._queue)
+            batch, self._queue = self._choose(leader, self._queue, self._pace.limit)
         try:
             self._compute(batch)
         finally:
@@ -155,18 +163,20 @@ class Lane:
                 if task is not leader:
                     task.wake()
 
-    def _choose(self, leader: Task, queue: deque[Task]) -> tuple[list[Task], deque[Task]]:
-        """Return the next batch, which the leader is part of, and who goes on waiting.
+    def _choose(
+        self, leader: Task, queue: deque[Task], limit: int
+    ) -> tuple[list[Task], deque[Task]]:
+        """Return the next batch, up to a limit, which the leader is part of, and who waits on.
 
         Tasks whose clients have left get their error.
         """
         # A shape that the model refuses alone may look fine to it together.
-        if not queue or self._pace.limit == 1 or leader.key not in self._proper:
+        if not queue or limit == 1 or leader.key not in self._proper:
             return [leader], queue
         fitting = [task for task in queue if task.key == leader.key]
         # Few different sizes: the engine prepares itself for each that it meets.
-        there = min(self._pace.limit, leader.rows + total(fitting))
-        room = max(limit for limit in LIMITS if limit <= there) - leader.rows
+        there = min(limit, leader.rows + total(fitting))
+        room = max(size for size in LIMITS if size <= there) - leader.rows
         batch = [leader]
         for task in fitting:
             if task.rows > room:

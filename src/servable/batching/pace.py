@@ -40,8 +40,11 @@ class Fixed:
     Attributes:
         limit: rows that may be computed at once.
         most: the same.
+        measured: whether the limit is found by measuring.
         complete: whether all is known that there is to know.
     """
+
+    measured = False
 
     def __init__(self, limit: int) -> None:
         self.limit = self.most = limit
@@ -63,8 +66,11 @@ class Pace:
     Attributes:
         limit: rows that may be computed at once at this moment; 1 is no batching.
         most: the highest limit to try.
+        measured: whether the limit is found by measuring.
         complete: whether no higher one will be allowed.
     """
+
+    measured = True
 
     def __init__(self, most: int = 1) -> None:
         self._limits: tuple[int, ...] = LIMITS[:1]

@@ -14,8 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-import numpy as np
-
+from servable.batching.merging import merged
 from servable.batching.pace import LIMITS, Fixed, Pace
 from servable.batching.tasks import key_of
 from servable.batching.trials import Trials
@@ -34,8 +33,11 @@ PREPARED_BYTES = 2**26
 PREPARED_SECONDS = 1.0
 """A size that takes longer is the last: waiting for it would be worse than computing apart."""
 
+JUDGED_SECONDS = 0.02
+"""What takes less is judged by the requests themselves: beside them, moments are no measure."""
+
 NO_GAIN = 1.15
-"""Times the least that a row took at any size: a size at which one takes longer is the last."""
+"""Times the least that a request took at any size: one at which it takes longer is not used."""
 
 Apart = Callable[[Callable[[], None]], None]
 """Runs something apart from the requests."""
@@ -143,35 +145,37 @@ class Study:
                         self._signature,
                         self._trials.failure,
                     )
-            if self._trials.trusted:
+            if self._trials.trusted and not self._pace.complete:
                 self._prepare(both[1])
         finally:
             self._busy = False
             self._idle.set()
 
     def _prepare(self, sample: Answered) -> None:
-        """Compute once with each number of rows that may go together."""
+        """Compute with each number of rows that may go together, as long as that may pay."""
         rows = len(next(iter(sample.inputs.values())))
         least = math.inf
         for limit in LIMITS:
-            if self._closed or limit <= self._pace.most:
-                continue
-            if sample.nbytes / rows * limit > PREPARED_BYTES:
+            count = limit // rows
+            if self._closed or sample.nbytes * count > PREPARED_BYTES:
                 break
-            tiled = {
-                alias: np.resize(array, (limit, *array.shape[1:]))
-                for alias, array in sample.inputs.items()
-            }
-            try:
-                self._servable.run(self._signature, tiled, tuple(sample.outputs))
-                began = self._clock()
-                self._servable.run(self._signature, tiled, tuple(sample.outputs))
-            except ServableError as error:
-                log.debug("%s: %d rows can not be computed at once: %s", self._name, limit, error)
-                break
-            seconds = self._clock() - began
+            if count:
+                try:
+                    seconds = self._seconds(sample, count)
+                except ServableError as error:
+                    log.debug("%s: not %d rows at once: %s", self._name, limit, error)
+                    break
+                least = min(least, seconds / count)
+                worse = seconds > JUDGED_SECONDS and seconds / count > NO_GAIN * least
+                if worse or seconds > PREPARED_SECONDS:
+                    break
             self._pace.allow(limit)
-            least = min(least, seconds / limit)
-            if seconds > PREPARED_SECONDS or seconds / limit > NO_GAIN * least:
-                break
         self._pace.complete = True
+
+    def _seconds(self, sample: Answered, count: int) -> float:
+        """Compute so many requests together, twice, and return what the second time took."""
+        together = merged([sample.inputs] * count)
+        for _ in range(2):
+            began = self._clock()
+            self._servable.run(self._signature, together, tuple(sample.outputs))
+        return self._clock() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -13,6 +14,8 @@ from servable.batching.steps import Steps, complete
 from servable.cpus import cpu_budget
 from servable.transport.pool import RequestPool
 from servable.transport.quick import Quick, inline_seconds
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -94,7 +97,10 @@ class Dispatcher(Generic[T]):
             deliver, answered, kind, seconds = self._answered.popleft()
             if kind is not None:
                 self._quick.note_threaded(kind, seconds)
-            deliver(answered)
+            try:
+                deliver(answered)
+            except Exception:
+                log.exception("an answer could not be delivered")
 
 
 def _delivered(steps: Steps[T], deliver: Callable[[T], None]) -> Steps[None]:

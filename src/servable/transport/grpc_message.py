@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from servable.errors import Internal, InvalidArgument, ResourceExhausted, Unimplemented
 
 PREFIX_BYTES = 5
-MAX_INFLATED_BYTES = 2**28
+MAX_INFLATED_BYTES = 2**26
 """What a compressed message may grow to. One that is not compressed may be larger."""
 
 _WINDOW = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}

@@ -148,8 +148,9 @@ def test_a_size_is_prepared_before_it_is_tried() -> None:
     inner = GatedServable(double)
     inner.let_all()
     batched = NaturallyBatched(inner, "m", trusted=True, apart=at_once)
-    ask(batched, 1, 2)
-    assert inner.sizes[:3] == [1, 2, 2]
+    assert ask(batched, 1, 2) == {0: [[2]], 1: [[4]]}
+    assert inner.sizes[0] == inner.sizes[-1] == 1  # those of the requests
+    assert 2 in inner.sizes
 
 
 def test_closing_waits_for_what_is_being_found_out() -> None:

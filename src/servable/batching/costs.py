@@ -1,0 +1,58 @@
+"""What a row costs at each number of rows, where one thread computes them all.
+
+There, whatever the model takes less is won, so the number of rows to compute at once is the one
+at which a row takes least. It is measured with the requests themselves: a moment apart from
+them would be another. Not safe to call from two threads at once.
+"""
+
+from __future__ import annotations
+
+from servable.batching.pace import LIMITS
+
+TURN_SECONDS = 5e-6
+"""What merging costs each request on top (measured)."""
+
+WORTH = 1.03
+"""By what a row must be cheaper at a larger number, which lets fewer requests wait."""
+
+FIRST = 4
+"""Times that a number is tried before it is judged."""
+
+TRY_EVERY = 32
+"""One batch in so many tries another number than the best."""
+
+_FORGET = 1.02
+"""What a cost grows by with each look that does not find it lower: old luck is forgotten."""
+
+
+class Costs:
+    """Chooses how many rows to compute at once."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}
+        self._seen: dict[int, int] = {}
+        self._count = 0
+
+    def limit(self, most: int) -> int:
+        """Return how many rows to compute at once, of at most so many."""
+        sizes = [size for size in LIMITS if size <= most]
+        for size in sizes:
+            if self._seen.get(size, 0) < FIRST:
+                return size
+        self._count += 1
+        if self._count % TRY_EVERY == 0:
+            return sizes[self._count // TRY_EVERY % len(sizes)]
+        best = 1
+        for size in sizes:
+            if self._seconds[size] * WORTH < self._seconds[best]:
+                best = size
+        return best
+
+    def note(self, rows: int, requests: int, seconds: float) -> None:
+        """Take note of a batch; one of a number of rows that is not tried says nothing."""
+        if rows not in LIMITS:
+            return
+        each = (seconds + (TURN_SECONDS * requests if requests > 1 else 0.0)) / rows
+        known = self._seconds.get(rows)
+        self._seconds[rows] = each if known is None else min(each, known * _FORGET)
+        self._seen[rows] = self._seen.get(rows, 0) + 1
