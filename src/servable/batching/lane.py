@@ -104,19 +104,19 @@ class Lane:
         while waiting:
             leader = waiting.popleft()
             most = self._pace.most
-            if self._pace.measured:
-                most = self._costs.limit(min(most, leader.rows + total(waiting)))
-            batch, waiting = self._choose(leader, waiting, most)
             with self._lock:
                 self._running += 1
+                if self._pace.measured:
+                    most = self._costs.limit(min(most, leader.rows + total(waiting)))
+            batch, waiting = self._choose(leader, waiting, most)
             began = perf_counter()
             try:
                 self._compute(batch)
             finally:
                 seconds = perf_counter() - began
                 with self._lock:
+                    self._costs.note(total(batch), len(batch), seconds)
                     self._end(total(batch), contended=len(tasks) > 1)
-            self._costs.note(total(batch), len(batch), seconds)
 
     def _end(self, rows: int, *, contended: bool) -> bool:
         """A run has ended; let the next start. Holding the lock.

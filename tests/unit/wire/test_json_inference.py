@@ -166,11 +166,12 @@ def test_what_a_body_can_get_wrong(body: str, message: str) -> None:
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
 )
 
 
-@given(st.lists(st.dictionaries(st.text(), JSON_VALUES), min_size=1))
+@given(st.lists(st.dictionaries(st.text(), JSON_VALUES, max_size=4), min_size=1, max_size=4))
 def test_any_json_is_read_or_refused(rows: list[dict[str, Any]]) -> None:
     try:
         body = json_inference.read(json.dumps({"examples": rows}).encode())
