@@ -2,7 +2,7 @@
 
 There, whatever the model takes less is won, so the number of rows to compute at once is the one
 at which a row takes least. It is measured with the requests themselves: a moment apart from
-them would be another. Not safe to call from two threads at once.
+them would be another. Used under its lane's lock.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 Each runs up to where it needs the model. When all have come so far, or have ended, the model
 computes for those that may be merged, and each goes on with its own rows. No thread waits for
 another and none is woken: requests that take microseconds could not bear that.
+
+A turn is short, since the thread has others to listen to. Requests that are not done when it
+is over, and those of servables that wait for more to come, go on elsewhere.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Protocol, cast
 
-from servable.batching.steps import Run, Steps, complete
+from servable.batching.steps import Run, Steps
 from servable.batching.tasks import Task, rows_of
 from servable.contracts import lane_of
 from servable.metrics.requests import CURRENT, Observation
@@ -21,6 +25,15 @@ log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 64
 """Requests that are answered together; more go in several turns."""
+
+TURN_SECONDS = 0.05
+"""After so long no further request is begun, or computed."""
+
+ELSEWHERE = object()
+"""The lane of servables that wait for more requests to come."""
+
+Elsewhere = Callable[[Callable[[], None]], object]
+"""Has something called on another thread."""
 
 
 class Lane(Protocol):
@@ -47,23 +60,74 @@ class _Here(threading.local):
 HERE = _Here()
 
 
-class _Job:
-    """One request under way: the run it waits for, and what was observed of it so far."""
+class Job:
+    """One request under way. Used by one thread at a time.
 
-    __slots__ = ("run", "seen", "steps", "task")
+    Args:
+        steps: what answers it; raises nothing.
 
-    def __init__(self, steps: Steps[object]) -> None:
+    Attributes:
+        seconds: what it has taken of the thread, its share of what was merged included.
+        moved: whether it went on elsewhere.
+    """
+
+    __slots__ = ("_seen", "_since", "_started", "moved", "run", "seconds", "steps", "task")
+
+    def __init__(self, steps: Steps[None]) -> None:
         self.steps = steps
-        self.seen: Observation | None = None
+        self.seconds = 0.0
+        self.moved = False
         self.run: Run | None = None
         self.task: Task | None = None
+        self._seen: Observation | None = None
+        self._started = False
+        self._since = 0.0
+
+    @property
+    def observation(self) -> Observation | None:
+        """What was observed of it so far."""
+        return self._seen
 
     def begin(self) -> None:
         """Move to the first run, or to the end."""
-        self.go_on(lambda: next(self.steps))
+        self._started = True
+        self._go_on(lambda: next(self.steps))
 
-    def go_on(self, move: Callable[[], Run]) -> None:
-        """Move to the next run, or to the end."""
+    def compute(self) -> None:
+        """Ask for the run, of which the task has what was computed ahead; then go on."""
+        run, steps, task = self.run, self.steps, self.task
+        if run is None:
+            return
+        seen = CURRENT.observation = self._seen
+        HERE.task, self.task = task, None
+        ahead = task.took if task is not None else 0.0
+        if task is not None and task.note is not None:
+            self.seconds += ahead / task.note.requests
+        if seen is not None:
+            # Meanwhile others had their turn: it was queued, as if it had come later.
+            waited = perf_counter() - self._since - ahead
+            seen.started += waited
+            seen.queued += waited
+        began = perf_counter()
+        try:
+            outputs = run.now()
+        except Exception as error:
+            raised = error
+            self._go_on(lambda: steps.throw(raised), began)
+        else:
+            self._go_on(lambda: steps.send(outputs), began)
+        finally:
+            HERE.task = None
+
+    def finish(self) -> None:
+        """Do all that is left, on this thread."""
+        if not self._started:
+            self.begin()
+        while self.run is not None:
+            self.compute()
+
+    def _go_on(self, move: Callable[[], Run], began: float | None = None) -> None:
+        began = perf_counter() if began is None else began
         self.run = None
         try:
             self.run = move()
@@ -71,51 +135,52 @@ class _Job:
             pass
         except Exception:
             log.exception("a request raised where it must not")
-        self.seen, CURRENT.observation = CURRENT.observation, None
-
-    def compute(self) -> None:
-        """Ask for the run, of which the task has what was computed ahead; then go on."""
-        run, steps = self.run, self.steps
-        if run is None:
-            return
-        CURRENT.observation = self.seen
-        HERE.task, self.task = self.task, None
-        try:
-            outputs = run.now()
-        except Exception as error:
-            raised = error
-            self.go_on(lambda: steps.throw(raised))
-        else:
-            self.go_on(lambda: steps.send(outputs))
-        finally:
-            HERE.task = None
+        self._seen, CURRENT.observation = CURRENT.observation, None
+        self._since = perf_counter()
+        self.seconds += self._since - began
 
 
-def answer_together(requests: Sequence[Steps[object]]) -> None:
-    """Drive requests to their ends on this thread; one that is alone costs nothing extra."""
-    for start in range(0, len(requests), MOST_AT_ONCE):
-        some = requests[start : start + MOST_AT_ONCE]
+def answer_together(requests: Sequence[Steps[None]], elsewhere: Elsewhere) -> list[Job]:
+    """Drive requests to their ends, as far as a turn goes; the rest goes on elsewhere.
+
+    Returns:
+        For each request how it went.
+    """
+    jobs = [Job(steps) for steps in requests]
+    end = perf_counter() + TURN_SECONDS
+    for start in range(0, len(jobs), MOST_AT_ONCE):
+        some = jobs[start : start + MOST_AT_ONCE]
         HERE.size = len(some)
         try:
-            if len(some) == 1:
-                complete(some[0])
-            else:
-                _answer(some)
+            _answer(some, end, elsewhere)
         finally:
             HERE.size = 0
+    return jobs
 
 
-def _answer(requests: Sequence[Steps[object]]) -> None:
-    jobs = [_Job(steps) for steps in requests]
+def _answer(jobs: Sequence[Job], end: float, elsewhere: Elsewhere) -> None:
     for job in jobs:
-        job.begin()
-    while waiting := [job for job in jobs if job.run is not None]:
-        _compute_ahead(waiting)
+        if perf_counter() > end:
+            _move(job, elsewhere)
+        else:
+            job.begin()
+    while waiting := [job for job in jobs if job.run is not None and not job.moved]:
+        _compute_ahead(waiting, elsewhere)
         for job in waiting:
-            job.compute()
+            if job.moved:
+                continue
+            if perf_counter() > end:
+                _move(job, elsewhere)
+            else:
+                job.compute()
 
 
-def _compute_ahead(jobs: Sequence[_Job]) -> None:
+def _move(job: Job, elsewhere: Elsewhere) -> None:
+    job.moved = True
+    elsewhere(job.finish)
+
+
+def _compute_ahead(jobs: Sequence[Job], elsewhere: Elsewhere) -> None:
     """Compute what may be merged, and leave it with the jobs."""
     lanes: dict[int, tuple[Lane, list[Task]]] = {}
     for job in jobs:
@@ -123,9 +188,11 @@ def _compute_ahead(jobs: Sequence[_Job]) -> None:
         if run is None:
             continue
         found = lane_of(run.servable, run.signature, run.inputs, run.fetches)
-        if found is not None:
+        if found is ELSEWHERE:
+            _move(job, elsewhere)
+        elif found is not None and len(jobs) > 1:
             lane = cast(Lane, found)
-            job.task = Task(run.inputs, rows_of(run.inputs), job.seen, early=True)
+            job.task = Task(run.inputs, rows_of(run.inputs), job.observation, early=True)
             lanes.setdefault(id(lane), (lane, []))[1].append(job.task)
     for lane, tasks in lanes.values():
         lane.compute(tasks)

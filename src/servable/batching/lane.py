@@ -18,6 +18,7 @@ from servable.batching.trials import Trials
 from servable.contracts import Servable
 from servable.errors import Cancelled
 from servable.metrics.batches import BatchNote
+from servable.metrics.requests import CURRENT, Observation
 from servable.tensors import Array
 
 log = logging.getLogger(__name__)
@@ -191,7 +192,17 @@ class Lane:
         return batch, deque(task for task in queue if id(task) not in taken and task.error is None)
 
     def _compute(self, batch: Sequence[Task]) -> None:
-        """Give each task its outputs or its error."""
+        """Give each task its outputs or its error, and what the parts of computing took."""
+        seen = CURRENT.observation
+        CURRENT.observation = whole = Observation("", "")
+        try:
+            self._compute_whole(batch)
+        finally:
+            CURRENT.observation = seen
+            for task in batch:
+                task.island = whole.island_seconds
+
+    def _compute_whole(self, batch: Sequence[Task]) -> None:
         began = perf_counter()
         if len(batch) > 1:
             try:

@@ -14,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
-from servable.batching.gathering import HERE
+from servable.batching.gathering import ELSEWHERE, HERE
 from servable.batching.merging import cut, merged
 from servable.batching.padding import alike, rounded
 from servable.batching.queues import BatchQueue, BatchThreads
@@ -54,6 +54,12 @@ class ScheduledServable:
     def signatures(self) -> Mapping[str, Signature]:
         """Signature name -> signature."""
         return self._servable.signatures
+
+    def lane(
+        self, _signature: str, _inputs: Mapping[str, Array], _fetches: Sequence[str]
+    ) -> object:
+        """Say that nobody should wait for an answer who has others to listen to."""
+        return ELSEWHERE
 
     def run(
         self, signature: str, inputs: Mapping[str, Array], fetches: Sequence[str]

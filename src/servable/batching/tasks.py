@@ -26,6 +26,7 @@ class Task:
         outputs, error: what came of it, once one of them is set.
         note: the batch that it was in.
         took: seconds that computing that took; 0.0 where the note says all.
+        island: seconds of that in compiled parts of the model.
         early: whether it is computed before the servable is asked for it.
     """
 
@@ -34,6 +35,7 @@ class Task:
         "early",
         "error",
         "inputs",
+        "island",
         "key",
         "leads",
         "note",
@@ -64,6 +66,7 @@ class Task:
         self.error: Exception | None = None
         self.note: BatchNote | None = None
         self.took = 0.0
+        self.island = 0.0
         # A lock is the cheapest thing that a thread can wait for.
         self._woken = threading.Lock()
         self._woken.acquire()
@@ -91,6 +94,7 @@ class Task:
             note = BatchNote(waited, note.rows, note.requests, ahead=ahead)
         if seen is not None:
             seen.batch = note
+            seen.island_seconds += self.island
         if self.error is not None:
             raise self.error
         if self.outputs is None:

@@ -127,10 +127,11 @@ class _Metered:
         outputs = self._servable.run(signature, inputs, fetches)
         ended = seen.run_ended = perf_counter()
         note = _noted(seen)
-        if note is not None:
+        if note is not None and note.ahead:
+            # It was computed before it was asked for.
+            began -= note.ahead
+        elif note is not None:
             seen.waited += note.waited
-            # What was computed before it was asked for belongs to the run.
-            began -= note.waited + note.ahead if note.ahead else 0.0
             seen.run_seconds -= note.waited
         seen.run_began = seen.run_began or began
         seen.run_seconds += ended - began

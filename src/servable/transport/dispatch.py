@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from time import perf_counter
@@ -45,6 +46,7 @@ class Dispatcher(Generic[T]):
         self._ready: list[tuple[Hashable, Steps[None]]] = []
         self._answered: deque[tuple[Callable[[T], None], T, Hashable, float]] = deque()
         self._called = False
+        self._thread = 0
 
     def submit(self, kind: Hashable, steps: Steps[T], deliver: Callable[[T], None]) -> None:
         """Have a request answered, and `deliver` called with the answer, on the loop's thread.
@@ -57,22 +59,28 @@ class Dispatcher(Generic[T]):
         if kind is not None and self._quick(kind):
             if not self._ready:
                 self._call_next(self._run_ready)
-            self._ready.append((kind, _delivered(steps, deliver)))
+            self._ready.append((kind, self._delivered(steps, deliver)))
             return
         self._pool.submit(self._run_apart, kind, steps, deliver, perf_counter())
 
     def _run_ready(self) -> None:
         """Answer all quick requests that have come."""
+        self._thread = threading.get_ident()
         ready, self._ready = self._ready, []
-        HERE.waits = False
-        began = perf_counter()
-        answer_together([steps for _, steps in ready])
-        seconds = (perf_counter() - began) / len(ready)
-        for kind, _ in ready:
-            if HERE.waits:
+        jobs = answer_together([steps for _, steps in ready], self._pool.submit)
+        for (kind, _), job in zip(ready, jobs, strict=True):
+            if job.moved:
                 self._quick.forget(kind)
             else:
-                self._quick.note_inline(kind, seconds)
+                self._quick.note_inline(kind, job.seconds)
+
+    def _delivered(self, steps: Steps[T], deliver: Callable[[T], None]) -> Steps[None]:
+        answered = yield from steps
+        if threading.get_ident() == self._thread:
+            deliver(answered)
+        else:
+            # It went on elsewhere, which says nothing of how long it would have taken here.
+            self._hand_over(deliver, answered, None, math.inf)
 
     def _run_apart(
         self,
@@ -85,6 +93,11 @@ class Dispatcher(Generic[T]):
         HERE.waits = False
         answer = complete(steps)
         seconds = math.inf if HERE.waits else perf_counter() - began
+        self._hand_over(deliver, answer, kind, seconds)
+
+    def _hand_over(
+        self, deliver: Callable[[T], None], answer: T, kind: Hashable, seconds: float
+    ) -> None:
         self._answered.append((deliver, answer, kind, seconds))
         if not self._called:
             self._called = True
@@ -101,7 +114,3 @@ class Dispatcher(Generic[T]):
                 deliver(answered)
             except Exception:
                 log.exception("an answer could not be delivered")
-
-
-def _delivered(steps: Steps[T], deliver: Callable[[T], None]) -> Steps[None]:
-    deliver((yield from steps))

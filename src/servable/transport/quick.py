@@ -18,6 +18,9 @@ TRIES = 4
 LONG_SECONDS = 0.25
 """One request that holds up others for as long is one too many."""
 
+MOST_LONG = 3
+"""After so many of them, none of their kind is tried again."""
+
 FIRST_PENALTY = 32
 LAST_PENALTY = 2**14
 """Requests that go to a thread after those before were slow; twice as many each time."""
@@ -27,8 +30,6 @@ FORGIVEN = 1000
 
 MOST_KINDS = 1024
 """Kinds of requests that are remembered. Strangers can make up any number."""
-
-_WEIGHT = 0.1
 
 
 _WEIGHT = 0.05  # of the latest request in the running mean
@@ -46,13 +47,14 @@ def inline_seconds(cpus: int) -> float:
 
 
 class _Kind:
-    __slots__ = ("credit", "good", "penalty", "seconds")
+    __slots__ = ("credit", "good", "long", "penalty", "seconds")
 
     def __init__(self) -> None:
         self.credit = -TRIES  # requests still to be seen on a thread, as a negative number
         self.penalty = FIRST_PENALTY
         self.seconds = 0.0
         self.good = 0
+        self.long = 0
 
 
 class Quick:
@@ -69,7 +71,7 @@ class Quick:
     def __call__(self, kind: Hashable) -> bool:
         """Whether to answer a request of this kind at once."""
         known = self._kinds.get(kind)
-        return known is not None and known.credit >= 0
+        return known is not None and known.credit >= 0 and known.long < MOST_LONG
 
     def forget(self, kind: Hashable) -> None:
         """Begin anew with requests of a kind."""
@@ -94,6 +96,9 @@ class Quick:
             return
         counted = min(seconds, _CLIPPED * self._limit)
         known.seconds += (counted - known.seconds) * _WEIGHT
+        if seconds > LONG_SECONDS:
+            known.long += 1
+            known.penalty = LAST_PENALTY
         if known.seconds > self._limit or seconds > LONG_SECONDS:
             known.credit = -known.penalty
             known.penalty = min(2 * known.penalty, LAST_PENALTY)

@@ -29,6 +29,10 @@ def refuse_negative(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
     return double(inputs)
 
 
+def never(_: Callable[[], None]) -> None:
+    raise AssertionError("a request went on elsewhere")
+
+
 def at_once(work: Callable[[], None]) -> None:
     work()
 
@@ -41,7 +45,7 @@ def served(
     inner.let_all()
     batched = NaturallyBatched(inner, "m", rows=rows, trusted=True, apart=at_once)
     answers: Answers = {}
-    answer_together([request(batched, 0, 1.0, answers), request(batched, 1, 1.0, answers)])
+    answer_together([request(batched, n, 1.0, answers) for n in range(2)], never)
     inner.sizes.clear()
     return inner, batched
 
@@ -64,7 +68,8 @@ def request(
 
 def ask(batched: NaturallyBatched, *values: float, runs: int = 1) -> Answers:
     answers: Answers = {}
-    answer_together([request(batched, n, v, answers, runs) for n, v in enumerate(values)])
+    requests = [request(batched, n, v, answers, runs) for n, v in enumerate(values)]
+    answer_together(requests, never)
     return answers
 
 
@@ -107,7 +112,7 @@ def test_a_request_hears_of_its_batch() -> None:
         yield Run(batched, "serving_default", {"x": np.ones((1, 1))}, ["y"])
         notes.append(seen.batch)
 
-    answer_together([asking(), asking()])
+    answer_together([asking(), asking()], never)
     assert [(note.rows, note.requests) for note in notes if note] == [(2, 2)] * 2
     assert all(note.ahead > 0 for note in notes if note)
 
@@ -125,7 +130,7 @@ def test_a_model_that_merges_nothing_answers_all(caplog: pytest.LogCaptureFixtur
         yield Run(plain, "serving_default", {"x": np.ones((1, 1))}, ["y"])
         raise ValueError("a mistake in what answers")
 
-    answer_together([asking(1), failing(), asking(2)])
+    answer_together([asking(1), failing(), asking(2)], never)
     assert got == [2, 4]
     assert "a request raised" in caplog.text
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import pytest
 
+from servable.batching import gathering
 from servable.batching.gathering import HERE
-from servable.batching.steps import Steps
+from servable.batching.steps import Run, Steps
+from servable.tensors import Array, Signature
 from servable.transport.dispatch import Dispatcher
 from servable.transport.pool import RequestPool
 from servable.transport.quick import TRIES
@@ -26,7 +29,7 @@ class Loop:
         self._called.release()
 
     def run(self) -> None:
-        assert self._called.acquire(timeout=60)
+        assert self._called.acquire(timeout=5)
         self._calls.pop(0)()
 
 
@@ -42,16 +45,36 @@ def answering(threads: list[str], *, waits: bool = False) -> Steps[str]:
     return "answer"
 
 
+class Waiting:
+    """A servable that waits for more requests to come."""
+
+    signatures: Mapping[str, Signature] = MappingProxyType({})
+
+    def lane(self, *_: object) -> object:
+        return gathering.ELSEWHERE
+
+    def run(self, *_: object) -> dict[str, Array]:
+        return {}
+
+
+def waiting(threads: list[str], done: threading.Event) -> Steps[str]:
+    threads.append(threading.current_thread().name)
+    yield Run(Waiting(), "", {}, ())
+    threads.append(threading.current_thread().name)
+    done.set()
+    return "answer"
+
+
 class Server:
     def __init__(self, pool: RequestPool) -> None:
         self.loop = Loop()
         self.threads: list[str] = []
         self.answers: list[str] = []
-        self._dispatcher: Dispatcher[str] = Dispatcher(pool, self.loop.call, self.loop.call)
+        self.dispatcher: Dispatcher[str] = Dispatcher(pool, self.loop.call, self.loop.call)
 
     def submit(self, kind: str | None, *, waits: bool = False) -> None:
         steps = answering(self.threads, waits=waits)
-        self._dispatcher.submit(kind, steps, self.answers.append)
+        self.dispatcher.submit(kind, steps, self.answers.append)
 
     def asked(self, kind: str | None, *, waits: bool = False) -> str:
         """Answer one request; return the thread that it was answered on."""
@@ -81,12 +104,34 @@ def test_what_waits_for_more_requests_never_is(pool: RequestPool) -> None:
     assert {server.asked("a", waits=True) for _ in range(3 * TRIES)} == {"test_0"}
 
 
-def test_what_begins_to_wait_is_not_tried_again(pool: RequestPool) -> None:
+def test_what_begins_to_wait_goes_on_in_the_pool_and_is_tried_no_more(pool: RequestPool) -> None:
     server = Server(pool)
     for _ in range(TRIES):
         server.asked("a")
-    assert server.asked("a", waits=True) == HERE_NAME
-    assert {server.asked("a", waits=True) for _ in range(100)} == {"test_0"}
+    done = threading.Event()
+    dispatcher = server.dispatcher
+    dispatcher.submit("a", waiting(server.threads, done), server.answers.append)
+    server.loop.run()
+    server.loop.run()
+    assert server.threads[-2:] == [HERE_NAME, "test_0"]
+    assert len(server.answers) == TRIES + 1
+    assert server.asked("a") == "test_0"
+
+
+def test_a_turn_ends_and_the_rest_goes_on_in_the_pool(
+    pool: RequestPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(pool)
+    for _ in range(TRIES):
+        server.asked("a")
+    monkeypatch.setattr(gathering, "TURN_SECONDS", -1.0)
+    for _ in range(3):
+        server.submit("a")
+    for _ in range(4):
+        if len(server.answers) < TRIES + 3:
+            server.loop.run()
+    assert server.threads[TRIES:] == ["test_0"] * 3
+    assert len(server.answers) == TRIES + 3
 
 
 def test_those_that_were_read_together_are_answered_in_one_turn(pool: RequestPool) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from servable.transport.quick import (
     FIRST_PENALTY,
     FORGIVEN,
+    LAST_PENALTY,
     LONG_SECONDS,
     MOST_KINDS,
+    MOST_LONG,
     TRIES,
     TRY_SECONDS,
     Quick,
@@ -51,12 +53,29 @@ def test_quick_ones_stay_quick() -> None:
     assert quick("k")
 
 
-def test_one_that_holds_up_all_others_is_not_tried_again_for_long() -> None:
+def slow(quick: Quick, kind: str = "k") -> None:
+    """Let requests be too slow until none is tried any more."""
+    while quick(kind):
+        quick.note_inline(kind, 5 * LIMIT)
+
+
+def test_the_more_often_they_are_slow_the_longer_they_are_not_tried_again() -> None:
     quick = tried(Quick(LIMIT))
-    quick.note_inline("k", 2 * LONG_SECONDS)
+    slow(quick)
     assert threaded_until_tried(quick) == FIRST_PENALTY
-    quick.note_inline("k", 2 * LONG_SECONDS)
+    slow(quick)
     assert threaded_until_tried(quick) == 2 * FIRST_PENALTY
+
+
+def test_who_holds_up_all_others_is_not_tried_again_for_long_and_then_never() -> None:
+    quick = tried(Quick(LIMIT))
+    for _ in range(MOST_LONG - 1):
+        quick.note_inline("k", 2 * LONG_SECONDS)
+        assert threaded_until_tried(quick) == LAST_PENALTY
+    quick.note_inline("k", 2 * LONG_SECONDS)
+    for _ in range(2 * LAST_PENALTY):
+        quick.note_threaded("k", FAST)
+    assert not quick("k")
 
 
 def test_a_single_hiccup_is_borne_but_not_many() -> None:
@@ -71,17 +90,17 @@ def test_a_single_hiccup_is_borne_but_not_many() -> None:
 def test_what_was_slow_is_forgiven_after_long() -> None:
     quick = tried(Quick(LIMIT))
     for _ in range(2):
-        quick.note_inline("k", 2 * LONG_SECONDS)
+        slow(quick)
         threaded_until_tried(quick)
     for _ in range(2 * FORGIVEN):
         quick.note_inline("k", FAST)
-    quick.note_inline("k", 2 * LONG_SECONDS)
+    slow(quick)
     assert threaded_until_tried(quick) == FIRST_PENALTY
 
 
 def test_queueing_on_threads_does_not_keep_a_request_there() -> None:
     quick = tried(Quick(LIMIT))
-    quick.note_inline("k", 2 * LONG_SECONDS)
+    slow(quick)
     for _ in range(FIRST_PENALTY):
         quick.note_threaded("k", 100 * TRY_SECONDS)
     assert quick("k")
