@@ -36,8 +36,8 @@ PREPARED_SECONDS = 1.0
 JUDGED_SECONDS = 0.02
 """What takes less is judged by the requests themselves: beside them, moments are no measure."""
 
-NO_GAIN = 1.15
-"""Times the least that a request took at any size: one at which it takes longer is not used."""
+NO_GAIN = 0.97
+"""Times the least that a request took at a smaller size: a size that is no better is not used."""
 
 Apart = Callable[[Callable[[], None]], None]
 """Runs something apart from the requests."""
@@ -165,8 +165,8 @@ class Study:
                 except ServableError as error:
                     log.debug("%s: not %d rows at once: %s", self._name, limit, error)
                     break
-                least = min(least, seconds / count)
                 worse = seconds > JUDGED_SECONDS and seconds / count > NO_GAIN * least
+                least = min(least, seconds / count)
                 if worse or seconds > PREPARED_SECONDS:
                     break
             self._pace.allow(limit)

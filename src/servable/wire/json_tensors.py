@@ -53,6 +53,11 @@ def tensor(value: Json, dtype: DType | None) -> Array:
     return _one_by_one(value, dtype) if array is None else array
 
 
+_FEW = 64
+_FLOAT_HOLDS = 3.4e38
+"""Of few elements it is sooner seen that float holds them than numpy is told not to warn."""
+
+
 def in_bulk(value: Json, dtype: DType | None) -> Array | None:
     """Return what `tensor` would return, or None if the value is in any way unusual.
 
@@ -179,6 +184,8 @@ def _array(values: Sequence[Json], dtype: DType) -> Array:
     if dtype is tensors.DOUBLE:
         return np.array(values, np.float64)
     if dtype is tensors.FLOAT:
+        if len(values) <= _FEW and max(map(abs, values), default=0) < _FLOAT_HOLDS:
+            return np.array(values, np.float64).astype(np.float32)
         with np.errstate(over="ignore"):  # what float can not hold becomes an infinity
             return np.array(values, np.float64).astype(dtype.numpy, copy=False)
     if dtype.enum in INTEGER_RANGES:

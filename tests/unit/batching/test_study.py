@@ -44,10 +44,10 @@ def studied(seconds: Callable[[int], float], most: int = 10**9, *, width: int = 
     ("seconds", "largest"),
     [
         (lambda rows: MILLISECOND + rows * 0.1 * MILLISECOND, 64),
-        (lambda rows: rows * MILLISECOND, 64),
+        (lambda rows: rows * MILLISECOND, 16),
         (lambda rows: rows**1.5 * 20 * MILLISECOND, 1),
         (lambda rows: rows**1.5 * MILLISECOND, 4),
-        (lambda rows: rows * 100 * MILLISECOND, 8),
+        (lambda rows: rows**0.9 * 100 * MILLISECOND, 8),
     ],
     ids=["gains", "gains nothing and loses nothing", "loses", "loses later", "takes a second"],
 )

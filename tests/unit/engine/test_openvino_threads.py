@@ -111,7 +111,14 @@ def test_with_time_for_one_cpu_a_model_is_compiled_for_one_thread(
 
     for property_name in ("INFERENCE_NUM_THREADS", "NUM_STREAMS"):
         assert [model.get_property(property_name) for model in compiled] == [1, 1]
-    assert not backend.threads.adds_streams
+    assert not backend.threads.adds_streams(product(1))
+
+
+def test_streams_are_added_as_long_as_keeping_the_weights_twice_costs_little() -> None:
+    threads = Threads("auto", 2, None)
+    assert threads.adds_streams(product(1))
+    assert not threads.adds_streams(product(1, inner=8000, outer=4001))
+    assert not Threads("latency", 2, None).adds_streams(product(1))
 
 
 def convolution(size: int | None, kind: str = "plain") -> ov.Model:

@@ -184,7 +184,7 @@ class OpenVinoBackend:
             IslandRefused: the plugin does not take it.
         """
         more = None
-        if manner is Manner.ONE and self.threads.adds_streams:
+        if manner is not Manner.STREAMS and self.threads.adds_streams(model):
             more = partial(self._compiled, model, Manner.STREAMS)
         return Requests(self._compiled(model, manner, bound=bound), more)
 

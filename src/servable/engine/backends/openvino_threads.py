@@ -6,8 +6,8 @@ Measured on two cores with OpenVINO 2026.4, alone and beside other work:
   million up to a tenth longer, one of 300 million 1.4 times as long. The second thread was
   busy all that time whatever it gained.
 - With several streams even a lone call is handed to another thread: up to 1.7 times as long.
-- Two streams of one thread answered 8 callers 1.3 to 1.9 times as fast as one stream of two
-  if the calls were small, and no faster if they were large and batched.
+- Two streams of one thread answered 8 callers 1.3 to 1.9 times as fast as one stream of two,
+  small calls and MobileNetV2's; no faster if calls were large and batched.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ SMALL_WEIGHTS = 4_000_000
 """Weights up to which a call is small whatever it does with them. To read more takes longer
 than to wake threads, and more is not to be kept twice."""
 
+MOST_WEIGHTS_TWICE = 32_000_000
+"""Weights up to which streams are added when calls meet, which keep them once more: 128 MB."""
+
 MOST_STREAMS = 8
-"""Bound on the streams that are added for small calls: each has buffers of its own, and what
+"""Bound on the streams that are added: each has buffers of its own, and what
 surrounds such calls runs in Python, which does not keep more of them busy."""
 
 
@@ -68,10 +71,16 @@ class Threads:
         """How to compute calls of a model, whose shapes are theirs."""
         return self.manner(small=is_small(model))
 
-    @property
-    def adds_streams(self) -> bool:
-        """Whether small calls that come while one is computed get streams of their own."""
-        return self._hint == "auto" and self._budget > 1
+    def adds_streams(self, model: ov.Model) -> bool:
+        """Whether calls that come while one is computed get streams of their own."""
+        if self._hint != "auto" or self._budget == 1:
+            return False
+        kept = sum(
+            math.prod(_sizes(node.output(0)))
+            for node in model.get_ops()
+            if node.get_type_name() == "Constant"
+        )
+        return kept <= MOST_WEIGHTS_TWICE
 
     def settings(self, manner: Manner, *, bound: bool = True) -> dict[str, str]:
         """What OpenVINO is told.
