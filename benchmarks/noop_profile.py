@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import machine
-from benchmarks.serving import requests
-from benchmarks.serving_load import Rate, Target, load, served
+from benchmarks.serving_load import Rate, Target, load
+from benchmarks.serving_memory import Served
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("numpy", "uvloop", "httptools", "orjson")
@@ -53,41 +53,18 @@ SENDING = ("Sender.write", "HttpConnection.reply")
 """Functions that hardly do anything but hand bytes to the loop, which sends them."""
 
 
-class Served:
-    """A server of the toy servable in a process of its own; a context manager."""
-
-    def __enter__(self) -> Served:
-        words = [sys.executable, *served(Path("echo"), "natural")]
-        self._process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        if self._process.stdout is None:
-            raise RuntimeError("no pipe")
-        self._ports = [int(port) for port in self._process.stdout.readline().split()]
-        self.pid = self._process.pid
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(60)
-
-    def target(self, form: str) -> Target:
-        """Where to send eight numbers."""
-        return requests(self._ports, "x", np.ones((1, 8), np.float32))[form]
-
-    def cpu_seconds(self) -> float:
-        """What the process has used of CPUs."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of CPUs."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def cost(server: Served, target: Target, seconds: float) -> float:
     """Microseconds of a CPU for each request."""
     load(target, CLIENTS, WARM_SECONDS)
-    before = server.cpu_seconds()
+    before = cpu_seconds(server.pid)
     rate = load(target, CLIENTS, seconds)
-    return (server.cpu_seconds() - before) / (rate.per_second * seconds) * 1e6
+    return (cpu_seconds(server.pid) - before) / (rate.per_second * seconds) * 1e6
 
 
 def stacks(server: Served, target: Target, seconds: float) -> Counter[tuple[str, ...]]:
@@ -125,7 +102,7 @@ def part_of(frame: str) -> str:
 def profile(form: str, seconds: float) -> dict[str, float]:
     """Microseconds of each part, and of all."""
     with Served() as server:
-        target = server.target(form)
+        target = server.target(form, np.ones((1, 8), np.float32))
         microseconds = cost(server, target, seconds)
         seen = stacks(server, target, seconds)
     parts: Counter[str] = Counter()

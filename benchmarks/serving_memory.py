@@ -20,7 +20,7 @@ from benchmarks.serving_load import Target, load, served
 from servable.tensors import Array
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("numpy", "grpcio", "uvicorn")
+PACKAGES = ("numpy", "grpcio", "uvloop", "httptools")
 MIB = 2**20
 CLIENTS = 8
 
