@@ -97,6 +97,7 @@ def requests(ports: Sequence[int], feed: str, row: Array) -> dict[str, Target]:
     shape = ",".join(map(str, row.shape))
     raw = (
         "content-type: application/octet-stream",
+        "accept: application/octet-stream",
         f"x-tensor-shape: {shape}",
         f"x-tensor-dtype: {row.dtype.name}",
     )

@@ -122,6 +122,9 @@ class Servable(Protocol):
                 names. The arrays are read, never written, and not kept.
             fetches: output aliases, each a key of the signature's outputs.
 
+        Returns:
+            One array for each fetch. Nobody writes to them any more: they are sent as they are.
+
         Raises:
             ServableError: INVALID_ARGUMENT when a kernel refuses the values or
                 shapes; the servable stays usable.

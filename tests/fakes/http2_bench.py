@@ -71,7 +71,7 @@ class Bench:
 
     def answer(self, id: int) -> list[Frame]:
         stream = self.connection.streams[id]
-        self.connection.sender.answer(stream, b"\x88", b"", b"answer", b"\x89")
+        self.connection.sender.answer(stream, b"\x88", (b"answer",), b"\x89")
         return self.transport.frames()
 
     def heard(self, what: str) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,9 @@ FLOAT = np.float32
 
 _AT_ONCE = 1 << 16
 """Numbers that are computed together."""
+
+_LONG = 1 << 10
+"""Numbers that lie at one place of an axis from which it pays to compute with them in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,10 @@ def _between(x: Array, axis: int, pixels: Array, parts: Array) -> Array:
     lead = (slice(None),) * axis
     # Few enough at a time to stay in a processor's cache.
     step = max(1, _AT_ONCE * count // max(made.size, 1))
+    ends = np.flatnonzero((pixels[1:] != pixels[:-1]).any(axis=1)) + 1
+    if 2 * len(ends) < count and math.prod(x.shape[axis + 1 :]) >= _LONG:
+        _fill_between_same(made, x, lead, pixels, parts, [*ends.tolist(), count], step)
+        return made
     for start in range(0, count, step):
         part = slice(start, start + step)
         low = x.take(pixels[part, 0], axis)
@@ -115,6 +124,29 @@ def _between(x: Array, axis: int, pixels: Array, parts: Array) -> Array:
         high *= parts[part]
         np.add(high, low, out=made[(*lead, part)])
     return made
+
+
+def _fill_between_same(
+    made: Array,
+    x: Array,
+    lead: tuple[slice, ...],
+    pixels: Array,
+    parts: Array,
+    ends: Sequence[int],
+    step: int,
+) -> None:
+    """`_between` where many places in a row lie between the same two pixels: no pixel is copied."""
+    start = 0
+    for end in ends:
+        below, above = pixels[start].tolist()
+        low = x[(*lead, slice(below, below + 1))]
+        rise = x[(*lead, slice(above, above + 1))] - low
+        for first in range(start, end, step):
+            part = slice(first, min(end, first + step))
+            out = made[(*lead, part)]
+            np.multiply(rise, parts[part], out=out)
+            out += low
+        start = end
 
 
 def _used(x: Array, axis: int, pixels: Array) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from servable.errors import ServableError
+from servable.tensor_wire.message import Message
 from servable.transport.http2.hpack import literal
 from servable.transport.http2.streams import Fields
 from servable.wire.status import ascii_line, grpc_message
@@ -147,7 +148,7 @@ class Answered(NamedTuple):
         trailing: metadata to send with either.
     """
 
-    message: bytes | None
+    message: Message | None
     error: ServableError | None = None
     trailing: tuple[tuple[str, str], ...] = ()
 

@@ -14,6 +14,7 @@ from servable.metrics.batches import HEADER
 from servable.metrics.families import Number
 from servable.metrics.monitor import Metrics
 from servable.metrics.requests import CURRENT, Observation
+from servable.tensor_wire.message import Message
 from servable.transport.admin_access import Access, grpc_caller
 from servable.transport.dispatch import Dispatcher
 from servable.transport.failures import unforeseen
@@ -158,7 +159,8 @@ def answering(
                 raise Cancelled("The call was cancelled before it could be run.")
             if access is not None:
                 access.check(grpc_caller(call.peer, call.metadata))
-            response = yield from steps_of(answer(models, data))
+            steps: Steps[Message] = steps_of(answer(models, data))
+            response = yield from steps
         except ServableError as error:
             refusal = error
         except Exception as error:
@@ -166,7 +168,7 @@ def answering(
         else:
             record(seen, Code.OK, len(response))
             if seen.answered is not None:
-                seen.answered(bytes(data), response)
+                seen.answered(bytes(data), bytes(response))
             if seen.batch is None:
                 return Answered(response)
             return Answered(response, None, ((HEADER, str(seen.batch)),))

@@ -17,19 +17,26 @@ from servable.handlers.regress import REGRESS
 from servable.handlers.reload import ReloadCall, no_metrics, reload
 from servable.handlers.status import get_status
 from servable.metrics.requests import CURRENT
+from servable.tensor_wire.message import Message, message
 from servable.wire import inference_proto, metadata_proto, predict_proto, reload_proto, status_proto
 
-Answer: TypeAlias = Callable[[ModelProvider, bytes], bytes | Steps[bytes]]
+Answer: TypeAlias = Callable[[ModelProvider, bytes], Message | Steps[Message]]
 """Answers a message, at once or in steps."""
 
 
 def _predict(
     models: ModelProvider, data: bytes, *, check_method_name: bool, as_content: bool
-) -> Steps[bytes]:
+) -> Steps[Message]:
     call = PredictCall(*predict_proto.read_request(data))
     answer = yield from predicting(models, call, check_method_name=check_method_name)
-    return predict_proto.write_response(
-        answer.id, answer.signature_name, answer.signature, answer.outputs, as_content=as_content
+    return message(
+        predict_proto.response_pieces(
+            answer.id,
+            answer.signature_name,
+            answer.signature,
+            answer.outputs,
+            as_content=as_content,
+        )
     )
 
 

@@ -15,6 +15,7 @@ from servable.errors import (
     ServableError,
     Unavailable,
 )
+from servable.tensor_wire.message import Spread
 from servable.transport.grpc_call import GOOD, HEAD, Answered, Call, Head, refused, tail
 from servable.transport.grpc_message import PREFIX_BYTES, Messages
 from servable.transport.http2.connection import Connection
@@ -161,7 +162,7 @@ class GrpcStream(Stream):
         if not self._headed:
             self._headed = True
             sender.send_head(self, HEAD)
-        sender.send(self, (_prefix(message), message))
+        sender.send(self, (_prefix(len(message)), message))
 
     def answer(self, answered: Answered) -> None:
         """Send the one message, or the error, and end the call."""
@@ -174,7 +175,8 @@ class GrpcStream(Stream):
         self.call.active = False
         self._inlet = None
         block = GOOD if not answered.trailing else tail(answered)
-        self._connection.sender.answer(self, HEAD, _prefix(message), message, block)
+        pieces = message.pieces if isinstance(message, Spread) else (message,)
+        self._connection.sender.answer(self, HEAD, (_prefix(len(message)), *pieces), block)
 
     def end(self, answered: Answered) -> None:
         """End the call with a status."""
@@ -196,5 +198,5 @@ class GrpcStream(Stream):
         return refused(ResourceExhausted(f"Sent message larger than max ({length} vs. {most:.0f})"))
 
 
-def _prefix(message: bytes) -> bytes:
-    return b"\0" + len(message).to_bytes(PREFIX_BYTES - 1)
+def _prefix(length: int) -> bytes:
+    return b"\0" + length.to_bytes(PREFIX_BYTES - 1)

@@ -106,7 +106,7 @@ def reply(form: Form, layout: json_predict.Layout, computed: PredictAnswer) -> R
             return Reply(200, npy.write_archive(outputs), _typed(form))
         case Form.RAW:
             alias, array = _only(outputs)
-            return Reply(200, bytes(dense.elements(array)), _raw_headers(alias, array))
+            return Reply(200, dense.elements(array), _raw_headers(alias, array))
         case _:
             return Reply(200, json_predict.encode(layout, outputs))
 

@@ -32,7 +32,7 @@ class Reply(NamedTuple):
     """What goes back to a client, but for headers that every answer has."""
 
     status: int
-    body: bytes
+    body: bytes | memoryview
     headers: Headers = JSON
 
 

@@ -75,7 +75,21 @@ def write_response(
     *,
     as_content: bool = False,
 ) -> bytes:
-    """Return a serialized PredictResponse.
+    """Return a serialized PredictResponse; see `response_pieces`."""
+    return b"".join(response_pieces(id, signature_name, signature, outputs, as_content=as_content))
+
+
+def response_pieces(
+    id: ServableId,
+    signature_name: str,
+    signature: Signature,
+    outputs: Mapping[str, Array],
+    *,
+    as_content: bool = False,
+) -> list[write.Piece]:
+    """Return a serialized PredictResponse, in pieces.
+
+    Some may be views of the outputs, which must stay as they are.
 
     Args:
         id: the version that answered.
@@ -101,7 +115,7 @@ def write_response(
         response += write.delimited(_OUTPUTS, entry)
     response.append(_answered(id.name, id.version, signature_name))
     write.refuse_larger(write.size(response))
-    return b"".join(response)
+    return response
 
 
 @lru_cache(2**8)

@@ -102,6 +102,13 @@ BODIES = {
 }
 
 
+def test_long_plain_answers_come_whole(client: Any) -> None:
+    x = np.random.default_rng(0).standard_normal(300_000).astype(np.float32)
+    reply = client("half:predict", x.tobytes(), RAW, X_Tensor_Shape="300000", Accept=RAW)
+    assert reply.headers["x-tensor-shape"] == "300000"
+    np.testing.assert_array_equal(np.frombuffer(reply.body, np.float32), x / 2 + 2)
+
+
 @pytest.mark.parametrize("form", BODIES)
 def test_each_form_of_a_body_is_read(client: Any, form: str) -> None:
     kind, body, headers = BODIES[form]

@@ -158,3 +158,20 @@ def test_attributes_that_tensorflow_refuses_are_refused_at_load(
 ) -> None:
     with pytest.raises(UnsupportedOps, match=op):
         kernel(op, **attrs)
+
+
+@given(
+    st.integers(1, 6), st.integers(1, 30), st.booleans(), st.sampled_from([(0, 0), (1, 0), (0, 1)])
+)
+def test_wide_images_are_resized_as_each_of_their_columns_is(
+    height: int, made: int, special: bool, how: tuple[int, int]
+) -> None:
+    image = RNG.standard_normal((2, height, 1, 1500)).astype(np.float32)
+    if special:
+        image[0, 0, 0, :3] = [np.inf, -np.inf, np.nan]
+    align, half = map(bool, how)
+    resize = kernel("ResizeBilinear", T=FLOAT, align_corners=align, half_pixel_centers=half)
+    size = np.array([made, 1], np.int32)
+    with np.errstate(invalid="ignore"):
+        apart = [resize(image[..., i : i + 300], size) for i in range(0, 1500, 300)]
+        np.testing.assert_array_equal(resize(image, size), np.concatenate(apart, axis=3))

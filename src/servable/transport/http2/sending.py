@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from servable.transport.http2 import frames
 from servable.transport.http2.frames import ConnectionFaultError, Fault
@@ -61,11 +62,16 @@ class Sender:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
+    def _write_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Send frames that are in pieces. A call for each would cost more than what they hold."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(parts)
+
     def answer(
-        self, stream: Stream, head: bytes, prefix: bytes, message: bytes, tail: bytes
+        self, stream: Stream, head: bytes, pieces: Sequence[bytes | memoryview], tail: bytes
     ) -> None:
         """Send all of a stream, at once if that may be."""
-        size = len(prefix) + len(message)
+        size = sum(map(len, pieces))
         if (
             size > self._frame_bytes
             or size > stream.window
@@ -75,7 +81,7 @@ class Sender:
             or self._table
         ):
             self.send_head(stream, head)
-            self.send(stream, (prefix, message))
+            self.send(stream, pieces)
             self.finish(stream, tail)
             return
         self._window -= size
@@ -86,8 +92,7 @@ class Sender:
                     frames.head(frames.HEADERS, frames.END_HEADERS, id, len(head)),
                     head,
                     frames.head(frames.DATA, 0, id, size),
-                    prefix,
-                    message,
+                    *pieces,
                     frames.head(frames.HEADERS, _LAST, id, len(tail)),
                     tail,
                 )
@@ -99,7 +104,7 @@ class Sender:
         """Send headers that a body follows."""
         self._write_head(stream.id, frames.END_HEADERS, head)
 
-    def send(self, stream: Stream, pieces: tuple[bytes, ...]) -> None:
+    def send(self, stream: Stream, pieces: Sequence[bytes | memoryview]) -> None:
         """Send a part of a body, in turn."""
         stream.outbox.extend(memoryview(piece) for piece in pieces if len(piece))
         self._push(stream)
@@ -180,29 +185,25 @@ class Sender:
         A stream that can not say all has its next turn after all others.
         """
         id, outbox = stream.id, stream.outbox
-        left = _TURN_BYTES
-        while outbox and not self._paused:
-            piece = outbox[0]
-            size = min(len(piece), self._frame_bytes, stream.window, self._window, left)
-            if size <= 0:
-                break
-            if size == len(piece):
-                outbox.popleft()
-            else:
-                outbox[0] = piece[size:]
-                piece = piece[:size]
-            stream.window -= size
-            self._window -= size
-            left -= size
-            self.write(frames.head(frames.DATA, 0, id, size))
-            self.write(piece)
+        left = 0 if self._paused else min(_TURN_BYTES, stream.window, self._window)
+        sent = 0
+        parts: list[bytes | memoryview] = []
+        while outbox and sent < left:
+            frame, size = _first_bytes(outbox, min(self._frame_bytes, left - sent))
+            parts.append(frames.head(frames.DATA, 0, id, size))
+            parts += frame
+            sent += size
+        if parts:
+            stream.window -= sent
+            self._window -= sent
+            self._write_all(parts)
         self.waiting.pop(id, None)
         if not outbox:
             self._end(stream)
         elif stream.window > 0:
             self.waiting[id] = stream
             self._call_back()
-        return _TURN_BYTES - left
+        return sent
 
     def _end(self, stream: Stream) -> None:
         if stream.tail is not None:
@@ -214,6 +215,22 @@ class Sender:
         if self._table:
             block, self._table = self._table + block, b""
         self.write(frames.head(frames.HEADERS, flags, id, len(block)) + block)
+
+
+def _first_bytes(outbox: deque[memoryview], most: int) -> tuple[list[memoryview], int]:
+    """Take so many bytes, or all; return them, and how many they are."""
+    taken, size = list[memoryview](), 0
+    while outbox and size < most:
+        piece = outbox[0]
+        room = most - size
+        if len(piece) <= room:
+            outbox.popleft()
+        else:
+            outbox[0] = piece[room:]
+            piece = piece[:room]
+        taken.append(piece)
+        size += len(piece)
+    return taken, size
 
 
 _USUAL_TABLE_BYTES = 4096

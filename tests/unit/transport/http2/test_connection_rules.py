@@ -195,7 +195,7 @@ async def test_no_bytes_make_it_raise(pieces: list[bytes], answers: bool) -> Non
         bench.connection.data_received(piece)
         if answers:
             for stream in list(bench.connection.streams.values()):
-                bench.connection.sender.answer(stream, b"\x88", b"", bytes(70_000), b"\x89")
+                bench.connection.sender.answer(stream, b"\x88", (bytes(70_000),), b"\x89")
     if not bench.transport.ended:
         bench.connection.cut_off()
     bench.connection.connection_lost(None)

@@ -29,7 +29,7 @@ class Bench:
         return Stream(id, self.sender.initial_window, 0)
 
     def answer(self, stream: Stream, message: bytes) -> None:
-        self.sender.answer(stream, HEAD, b"prefix", message, TAIL)
+        self.sender.answer(stream, HEAD, (b"prefix", message), TAIL)
 
     def sizes(self, id: int) -> list[int]:
         """The lengths of the frames of DATA of a stream since this was asked last."""
