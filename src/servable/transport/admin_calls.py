@@ -108,8 +108,10 @@ def caller(exchange: Exchange) -> Caller:
     Raises:
         InvalidArgument: it names several hosts; which one was meant is not worth guessing.
     """
-    headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in exchange.headers}
-    if sum(key == b"host" for key, _ in exchange.headers) > 1:
+    headers = {
+        key.decode("latin-1"): value.decode("latin-1") for key, value in exchange.head.headers
+    }
+    if sum(key == b"host" for key, _ in exchange.head.headers) > 1:
         raise InvalidArgument("The host header was sent twice.")
     return Caller(exchange.connection.client, headers, headers.get("host", ""))
 

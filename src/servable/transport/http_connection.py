@@ -25,11 +25,11 @@ from servable.errors import (
     Unavailable,
 )
 from servable.metrics.families import Family, Number
-from servable.transport.http_exchange import Application, Exchange
+from servable.transport.http_exchange import Application, Exchange, Head
 from servable.transport.http_parse import Parser
 from servable.transport.options import RestOptions
 from servable.transport.rest_body import DRAIN_SECONDS, MIN_BYTES_PER_SECOND, BodyTooSlowError
-from servable.transport.rest_pages import Reply
+from servable.transport.rest_pages import JSON, Headers, Reply
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ class HttpConnection(asyncio.Protocol):
         if (last and (self._guard.draining or self._deaf)) or _closes(reply):
             exchange.keep_alive = False
         head = _head(exchange, reply)
-        if exchange.method == "HEAD":
+        if exchange.head.method == "HEAD":
             self._transport.write(head)
         elif len(reply.body) < _TOGETHER_BYTES:
             self._transport.write(head + reply.body)
@@ -383,8 +383,7 @@ class HttpConnection(asyncio.Protocol):
             # To say it now would pass for the answer to a request that came before.
             return
         reply = self._guard.app.refusal(error)
-        exchange = Exchange(self, "GET", "", ())
-        exchange.keep_alive = False
+        exchange = Exchange(self, Head("GET", ""))
         reply = Reply(_STATUSES[reason], reply.body)
         self._transport.write(_head(exchange, reply) + reply.body)
         self._close()
@@ -441,13 +440,11 @@ _date: tuple[int, bytes] = (0, b"")
 
 def _head(exchange: Exchange, reply: Reply) -> bytes:
     line = _LINES.get(reply.status) or b"HTTP/1.1 %d Error\r\n" % reply.status
-    fields = b"".join(
-        [b"%b: %b\r\n" % field for field in reply.headers if field[0] != b"connection"]
-    )
+    fields = _CONSTANT.get(reply.headers) or _fields(reply.headers)
     connection = b""
     if not exchange.keep_alive:
         connection = b"connection: close\r\n"
-    elif exchange.old:
+    elif exchange.head.old:
         connection = b"connection: keep-alive\r\n"
     return b"%bdate: %b\r\n%b%bcontent-length: %d\r\n\r\n" % (
         line,
@@ -456,6 +453,14 @@ def _head(exchange: Exchange, reply: Reply) -> bytes:
         connection,
         len(reply.body),
     )
+
+
+def _fields(headers: Headers) -> bytes:
+    return b"".join([b"%b: %b\r\n" % field for field in headers if field[0] != b"connection"])
+
+
+_CONSTANT = {JSON: _fields(JSON)}
+"""What most answers have."""
 
 
 def _now() -> bytes:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from servable.errors import ServableError
-from servable.transport.rest_actions import Route
 from servable.transport.rest_pages import Reply
 
 
@@ -33,19 +32,68 @@ class Connection(Protocol):
         """Whether nobody waits for an answer any more; from any thread."""
 
 
+class Head:
+    """The head of a request, but for the length of its body.
+
+    Most clients send the same head again and again: one that is the same as the one before it
+    on its connection is the same object.
+
+    Attributes:
+        method: in upper case.
+        target: path and query, as received.
+        headers: as received, names in lower case, without those named `content-length`.
+        found: the first of each name.
+        keep_alive: whether the client means to send more requests.
+        old: whether it speaks HTTP/1.0.
+        expects_continue: whether the client waits for leave to send the body.
+        asked: what the application has found it to ask for, to be kept for the next that is
+            the same.
+    """
+
+    __slots__ = (
+        "asked",
+        "expects_continue",
+        "found",
+        "headers",
+        "keep_alive",
+        "method",
+        "old",
+        "target",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        *,
+        keep_alive: bool = False,
+        old: bool = False,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.found = dict(reversed(headers))
+        self.keep_alive = keep_alive
+        self.old = old
+        self.expects_continue = self.header(b"expect").lower() == "100-continue"
+        self.asked: object = None
+
+    def header(self, name: bytes) -> str:
+        """Return the first header of that name, "" if there is none."""
+        value = self.found.get(name)
+        return "" if value is None else value.decode("latin-1")
+
+
 class Exchange:
     """One request. For the event loop's thread, but for `wanted`.
 
     Attributes:
         connection: where it came from.
-        method: in upper case.
-        target: path and query, as received.
-        headers: as received, names in lower case.
-        found: the first of each name.
-        keep_alive: whether the client means to send more requests.
-        old: whether it speaks HTTP/1.0.
-        expects_continue: whether the client waits for leave to send the body.
-        route: what it asks for, once that is known.
+        head: its head.
+        declared: the length of its body as the head says it, b"" where it does not.
+        keep_alive: whether the connection stays open after it.
+        asked: what it asks for, once the application knows.
         begun: when it was taken up, by `time.monotonic()`; 0.0 as long as it was not.
         chunks, length: what has come of the body, and how many bytes that is.
         complete: whether that is all.
@@ -56,41 +104,27 @@ class Exchange:
     """
 
     __slots__ = (
+        "asked",
         "begun",
         "chunks",
         "complete",
         "connection",
-        "expects_continue",
+        "declared",
         "fault",
-        "found",
-        "headers",
+        "head",
         "keep_alive",
         "length",
-        "method",
-        "old",
         "over",
         "replied",
-        "route",
         "running",
-        "target",
     )
 
-    def __init__(
-        self,
-        connection: Connection,
-        method: str,
-        target: str,
-        headers: Sequence[tuple[bytes, bytes]],
-    ) -> None:
+    def __init__(self, connection: Connection, head: Head, declared: bytes = b"") -> None:
         self.connection = connection
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.found = dict(reversed(headers))
-        self.keep_alive = True
-        self.old = False
-        self.expects_continue = False
-        self.route: Route | None = None
+        self.head = head
+        self.declared = declared
+        self.keep_alive = head.keep_alive
+        self.asked: object = None
         self.begun = 0.0
         self.chunks: list[bytes] = []
         self.length = 0
@@ -99,11 +133,6 @@ class Exchange:
         self.running = False
         self.replied = False
         self.over = False
-
-    def header(self, name: bytes) -> str:
-        """Return the first header of that name, "" if there is none."""
-        value = self.found.get(name)
-        return "" if value is None else value.decode("latin-1")
 
     def body(self) -> bytes:
         """Return the whole body, once."""

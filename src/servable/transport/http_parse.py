@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httptools
 
 from servable.errors import InvalidArgument, ServableError
-from servable.transport.http_exchange import Exchange
+from servable.transport.http_exchange import Exchange, Head
 from servable.transport.rest_body import BodyTooLargeError, HeadTooLargeError
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class Parser:
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._declared = b""
+        self._raw: tuple[object, ...] = ()  # what the latest head was read from
+        self._head: Head | None = None
         self._head_bytes = 0  # of the reads after the one that it began in
         self.in_head = False
         self.latest: Exchange | None = None
@@ -87,6 +90,7 @@ class Parser:
         """Begin a head."""
         self._url = b""
         self._headers = []
+        self._declared = b""
         self._head_bytes = 0
         self.in_head = True
 
@@ -96,32 +100,48 @@ class Parser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        self._headers.append((name.lower(), value))
+        name = name.lower()
+        if name != b"content-length":
+            self._headers.append((name, value))
+        elif not self._declared:
+            self._declared = value
 
     def on_headers_complete(self) -> None:
         """Begin a request."""
         if self.broken:
             return
         self.in_head = False
+        parser = self._parser
+        raw = (parser.get_method(), self._url, parser.get_http_version(), self._headers)
+        if raw != self._raw or self._head is None:
+            if self._wants_upgrade():
+                return
+            self._raw, self._head = raw, self._read_head()
+            if self._head is None:
+                return
+        self._headers = []  # trailers are no headers of the request
+        self.latest = exchange = Exchange(self._connection, self._head, self._declared)
+        self._begun(exchange)
+
+    def _read_head(self) -> Head | None:
+        """Return the head that has come; None for one that is not taken, see `broken`."""
         parser, headers = self._parser, self._headers
-        if self._wants_upgrade():
-            return
         length = len(self._url) + sum([len(name) + len(value) for name, value in headers])
         if length > self._options.max_head_bytes or len(headers) > self._options.max_headers:
             self._break("large_head", _too_large())
-            return
+            return None
         target = _target(self._url)
         # CONNECT asks for a tunnel: what follows it is no HTTP.
         if target is None or parser.get_method() == b"CONNECT":
             self._break("not_http", InvalidArgument(NOT_HTTP))
-            return
-        exchange = Exchange(self._connection, parser.get_method().decode(), target, headers)
-        exchange.old = parser.get_http_version() == "1.0"
-        exchange.keep_alive = parser.should_keep_alive()
-        exchange.expects_continue = exchange.header(b"expect").lower() == "100-continue"
-        self.latest = exchange
-        self._headers = []  # trailers are no headers of the request
-        self._begun(exchange)
+            return None
+        return Head(
+            parser.get_method().decode(),
+            target,
+            headers,
+            keep_alive=parser.should_keep_alive(),
+            old=parser.get_http_version() == "1.0",
+        )
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -153,6 +173,8 @@ class Parser:
         version = self._parser.get_http_version().encode()
         head = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._url, version)]
         head += [name + b": " + value for name, value in self._headers if name != b"upgrade"]
+        if self._declared:
+            head.append(b"content-length: " + self._declared)
         self._parser = httptools.HttpRequestParser(self)
         self._parser.feed_data(b"\r\n".join([*head, b"", b""]))
 

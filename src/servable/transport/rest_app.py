@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 from servable.batching.steps import Steps, complete, steps_of
 from servable.contracts import ModelProvider
@@ -110,34 +111,24 @@ class App:
 
     def begin(self, exchange: Exchange) -> None:
         """Take up a request whose head has come; see `http_exchange.Application`."""
-        target, method = exchange.target, exchange.method
-        if not is_api(target):
-            self._show_page(exchange)
-            return
-        if method == "OPTIONS":
-            origin = exchange.header(b"origin")
-            known = "http://" in origin or "https://" in origin
-            self._send(exchange, Reply(200 if known else 400, b"", ()))
-            return
+        head = exchange.head
         try:
-            exchange.route = wanted = route(method, target)
-            if wanted.action in ADMINISTRATIVE:
-                self._access.check(admin_calls.caller(exchange))
-            if not wanted.action.computes:
-                self._send(exchange, complete(self._answer(Request(wanted, target), exchange)))
+            asked = head.asked if isinstance(head.asked, _Asked) else self._find(exchange)
+            if asked is None:
                 return
+            exchange.asked = asked
             self._check_queue()
             self._check_length(exchange)
         except ServableError as error:
             self.refuse(exchange, error)
             return
-        if exchange.expects_continue and not exchange.complete:
+        if head.expects_continue and not exchange.complete:
             exchange.connection.say_continue()
 
     def complete(self, exchange: Exchange) -> None:
         """Answer a request whose body has come; see `http_exchange.Application`."""
-        wanted = exchange.route
-        if wanted is None:  # a page that is being made
+        asked = exchange.asked
+        if not isinstance(asked, _Asked):  # a page that is being made
             return
         try:
             if exchange.fault is not None:
@@ -147,27 +138,27 @@ class App:
             self.refuse(exchange, error)
             return
         body = exchange.body()
-        host = rest_hints.origin(
-            exchange.connection.scheme, exchange.header(b"host"), exchange.connection.server
-        )
+        head, path = exchange.head, asked.path
         request = Request(
-            wanted,
-            exchange.target,
+            asked.route,
+            head.target,
             body,
-            gzipped="gzip" in exchange.header(b"content-encoding"),
-            host=host,
-            headers=exchange.found,
-            check_method_name=self._options.check_method_name,
+            asked.gzipped,
+            asked.host,
+            head.found,
+            self._options.check_method_name,
         )
         self._dispatcher.submit(
-            _kind(exchange, wanted, len(body)),
+            None if path is None else (path, len(body).bit_length()),
             self._answer(request, exchange),
             partial(self._send, exchange),
         )
 
     def refuse(self, exchange: Exchange, error: ServableError) -> None:
         """Answer with an error; see `http_exchange.Application`."""
-        self._record(_observed(exchange.route), error.code, 0)
+        asked = exchange.asked
+        route = asked.route if isinstance(asked, _Asked) else None
+        self._record(_observed(route), error.code, 0)
         self._send(exchange, self.refusal(error))
 
     def refusal(self, error: ServableError) -> Reply:
@@ -181,9 +172,35 @@ class App:
             reply = Reply(reply.status, reply.body, (*reply.headers, *self._headers))
         exchange.reply(reply)
 
+    def _find(self, exchange: Exchange) -> _Asked | None:
+        """Return what a request asks for that takes time; None if it was answered.
+
+        Raises:
+            ServableError: there is no such thing, or it is not for this client.
+        """
+        head = exchange.head
+        if not is_api(head.target):
+            self._show_page(exchange)
+            return None
+        if head.method == "OPTIONS":
+            origin = head.header(b"origin")
+            known = "http://" in origin or "https://" in origin
+            self._send(exchange, Reply(200 if known else 400, b"", ()))
+            return None
+        exchange.asked = asked = _asked(exchange, route(head.method, head.target))
+        if asked.route.action in ADMINISTRATIVE:
+            self._access.check(admin_calls.caller(exchange))
+        elif asked.route.action.computes:
+            head.asked = asked  # the next with this head asks for the same
+        if asked.route.action.computes:
+            return asked
+        request = Request(asked.route, head.target)
+        self._send(exchange, complete(self._answer(request, exchange)))
+        return None
+
     def _show_page(self, exchange: Exchange) -> None:
-        target = exchange.target
-        page = self._pages.find(exchange.method, target.partition("?")[0], target)
+        target = exchange.head.target
+        page = self._pages.find(exchange.head.method, target.partition("?")[0], target)
         if page is None:
             error = NotFound(f"No such page: {target}", hint="The API is under /v1/.")
             page = self.refusal(error)
@@ -206,8 +223,8 @@ class App:
             raise too_busy()
 
     def _check_length(self, exchange: Exchange) -> None:
-        declared = exchange.header(b"content-length")
-        if declared.isdecimal():
+        declared = exchange.declared
+        if declared.isdigit():
             most = self._options.max_body_bytes
             # Looked at as text first: int() refuses thousands of digits.
             if len(declared) >= 20 or int(declared) > most:
@@ -246,18 +263,37 @@ class App:
 
 
 def _takes_gzip(exchange: Exchange) -> bool:
-    for item in exchange.header(b"accept-encoding").lower().split(","):
+    for item in exchange.head.header(b"accept-encoding").lower().split(","):
         coding, _, quality = item.partition(";")
         if coding.strip() in ("gzip", "x-gzip", "*"):
             return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
     return False
 
 
-def _kind(exchange: Exchange, wanted: Route, length: int) -> Hashable:
-    """Return what tells requests from others that may take longer or shorter; None if nothing."""
-    if wanted.action is not Action.PREDICT or len(exchange.target) > _LONGEST_KIND:
-        return None
-    return exchange.target, length.bit_length()
+class _Asked(NamedTuple):
+    """What a head asks for.
+
+    Attributes:
+        route: what it is, and of which model.
+        path: what requests that take about as long have in common; None if nothing.
+        gzipped, host: see `Request`.
+    """
+
+    route: Route
+    path: str | None
+    gzipped: bool
+    host: str
+
+
+def _asked(exchange: Exchange, wanted: Route) -> _Asked:
+    head, connection = exchange.head, exchange.connection
+    alike = wanted.action is Action.PREDICT and len(head.target) <= _LONGEST_KIND
+    return _Asked(
+        wanted,
+        head.target if alike else None,
+        "gzip" in head.header(b"content-encoding"),
+        rest_hints.origin(connection.scheme, head.header(b"host"), connection.server),
+    )
 
 
 def _observed(

@@ -43,16 +43,16 @@ _TYPES: Mapping[str, Form] = {
     "application/x-numpy": Form.NPY,
 }
 
+_JSON = Form.JSON.value.encode()
 _MOST_RANGES = 50
 _QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
 def sent_form(request: Request) -> Form:
     """Return what the body is."""
-    stated = request.header(b"content-type")
-    if stated == Form.JSON.value:
+    if request.headers.get(b"content-type", _JSON) == _JSON:
         return Form.JSON
-    kind = _media_type(stated)
+    kind = _media_type(request.header(b"content-type"))
     if kind.startswith("image/"):
         return Form.IMAGE
     form = _TYPES.get(kind, Form.JSON)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -66,12 +67,17 @@ class Request(NamedTuple):
     def spec(self, signature_name: str = "") -> ModelSpec:
         """Return which model is asked for, and which signature of it."""
         route = self.route
-        return ModelSpec(route.name, route.version, route.label, signature_name)
+        parts = (route.name, route.version, route.label, signature_name)
+        return ModelSpec(*parts) if signature_name or len(self.target) > _LONGEST else _spec(*parts)
 
     def _inflated(self, complaint: str) -> bytes:
         if self.gzipped:
             return _inflate(self.body, "gzip", complaint)
         return self.body
+
+
+_LONGEST = 256  # characters of what is remembered: strangers can make up any number
+_spec = lru_cache(2**8)(ModelSpec)  # to make one takes five times as long
 
 
 def _inflate(body: bytes, coding: str, complaint: str) -> bytes:

@@ -89,9 +89,15 @@ class Bench:
         return found
 
 
-def heard(bench: Bench) -> list[tuple[str, str, bytes, list[bytes]]]:
+def heard(bench: Bench) -> list[tuple[str, str, bytes, bytes, list[bytes]]]:
     return [
-        (e.method, e.target, b"".join(e.chunks), [name for name, _ in e.headers])
+        (
+            e.head.method,
+            e.head.target,
+            b"".join(e.chunks),
+            e.declared,
+            [n for n, _ in e.head.headers],
+        )
         for e in bench.complete_ones
     ]
 
@@ -109,13 +115,13 @@ WHOLE = GET + POST + CHUNKED + ASKING + b"HEAD http://h/d?e HTTP/1.1\r\n\r\n" + 
 
 def test_requests_are_read() -> None:
     assert outcome([WHOLE]) == [
-        ("GET", "/a", b"", [b"host"]),
-        ("POST", "/b", b"abc", [b"content-length"]),
-        ("POST", "/c", b"abc", [b"transfer-encoding"]),
-        ("POST", "/b", b"abc", [b"content-length", b"connection", b"http2-settings"]),
-        ("HEAD", "/d?e", b"", []),
-        ("POST", "/b", b"abc", [b"content-length", b"connection", b"http2-settings"]),
-        ("GET", "/a", b"", [b"host"]),
+        ("GET", "/a", b"", b"", [b"host"]),
+        ("POST", "/b", b"abc", b"3", []),
+        ("POST", "/c", b"abc", b"", [b"transfer-encoding"]),
+        ("POST", "/b", b"abc", b"3", [b"connection", b"http2-settings"]),
+        ("HEAD", "/d?e", b"", b"", []),
+        ("POST", "/b", b"abc", b"3", [b"connection", b"http2-settings"]),
+        ("GET", "/a", b"", b"", [b"host"]),
     ]
 
 
@@ -132,7 +138,60 @@ def test_any_number_of_requests_may_ask_for_another_protocol_at_once() -> None:
 def test_trailers_are_no_headers() -> None:
     bench = Bench()
     bench.send(CHUNKED.replace(b"T: u", b"Content-Encoding: gzip"))
-    assert bench.complete_ones[0].header(b"content-encoding") == ""
+    assert bench.complete_ones[0].head.header(b"content-encoding") == ""
+
+
+FIELD = st.sampled_from(
+    [
+        b"Host: h",
+        b"Host: i",
+        b"HOST: h",
+        b"Accept: a/b",
+        b"Connection: close",
+        b"Expect: 100-continue",
+    ]
+)
+REQUEST = st.builds(
+    lambda line, fields, body: b"\r\n".join(
+        [line, *fields, b"Content-Length: %d" % len(body), b"", body]
+    ),
+    st.sampled_from(
+        [b"POST /a HTTP/1.1", b"POST /b HTTP/1.1", b"PUT /a HTTP/1.1", b"POST /a HTTP/1.0"]
+    ),
+    st.lists(FIELD, max_size=2),
+    st.binary(max_size=3),
+)
+
+
+@given(st.lists(REQUEST, min_size=1, max_size=6))
+def test_a_request_is_understood_as_it_is_whatever_came_before_it(requests: list[bytes]) -> None:
+    together = Bench()
+    for request in requests:
+        together.send(request)
+        together.answer_all()
+    for request, exchange in zip(requests, together.complete_ones, strict=False):
+        alone = Bench()
+        alone.send(request)
+        [expected] = alone.complete_ones
+        assert understood(exchange) == understood(expected)
+    assert len(together.complete_ones) == len(requests) or together.transport.is_closing()
+
+
+def understood(exchange: Exchange) -> tuple[object, ...]:
+    head = exchange.head
+    return (
+        (head.method, head.target, head.headers, head.found, head.keep_alive, head.old),
+        (head.expects_continue, exchange.declared, exchange.chunks),
+    )
+
+
+def test_a_head_that_comes_again_is_the_same_object() -> None:
+    bench = Bench()
+    for body in (b"a", b"bc", b"bc"):
+        bench.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body), body)
+        bench.answer_all()
+    first, *others = bench.complete_ones
+    assert [(e.head is first.head, e.chunks) for e in others] == [(True, [b"bc"])] * 2
 
 
 @pytest.mark.parametrize(
