@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from servable.client import connect
+from servable.cpus import cpu_budget
 from servable.demos import digits
 from servable.tensors import Array
 
@@ -147,6 +148,12 @@ def test_all_interfaces_are_the_default_and_said(servable: Start, tmp_path: Path
     command.ports()
 
     assert "0.0.0.0" in command.wait_for("listening on all interfaces.*").string
+
+
+def test_what_computes_is_said(servable: Start) -> None:
+    command = servable("serve", str(digits.MODELS), *LOCAL, "--performance-hint", "latency")
+    said = command.wait_for(r"computing with (\d+) CPUs?, performance hint latency")
+    assert int(said[1]) == cpu_budget()
 
 
 @pytest.mark.parametrize("flag", ["--grpc-port", "--rest-port"])

@@ -20,7 +20,7 @@ from servable.cli.signals import leave, stop_requested, wait_for
 if TYPE_CHECKING:
     from servable.engine.backends.openvino_threads import Hint
     from servable.servables.loaders import Engine
-    from servable.servables.settings import Precision
+    from servable.servables.settings import EngineSettings, Precision
     from servable.server.config import Model, ServerConfig
     from servable.server.observe import LogFormat
 
@@ -277,8 +277,16 @@ def announce(config: ServerConfig, grpc_port: int, rest_port: int, models: Itera
         log.info("gRPC on the UNIX socket %s", config.grpc.socket_path)
     if host in EVERYWHERE:
         log.info("listening on all interfaces (%s); --host 127.0.0.1 is this machine only", host)
+    log.info("%s", _computing(config.settings))
     for model in models:
         log.info("%s", _described(model))
+
+
+def _computing(settings: EngineSettings) -> str:
+    from servable.cpus import cpu_budget
+
+    cpus = settings.threads or cpu_budget()
+    return f"computing with {cpus} CPU{'s' * (cpus > 1)}, performance hint {settings.hint}"
 
 
 def _described(model: Model) -> str:
