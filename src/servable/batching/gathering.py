@@ -14,7 +14,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from servable.batching.steps import Run, Steps
 from servable.batching.tasks import Task, rows_of
@@ -91,7 +91,7 @@ class Job:
     def begin(self) -> None:
         """Move to the first run, or to the end."""
         self._started = True
-        self._go_on(lambda: next(self.steps))
+        self._go_on(self.steps.send, None)
 
     def compute(self) -> None:
         """Ask for the run, of which the task has what was computed ahead; then go on."""
@@ -112,10 +112,9 @@ class Job:
         try:
             outputs = run.now()
         except Exception as error:
-            raised = error
-            self._go_on(lambda: steps.throw(raised), began)
+            self._go_on(steps.throw, error, began)
         else:
-            self._go_on(lambda: steps.send(outputs), began)
+            self._go_on(steps.send, outputs, began)
         finally:
             HERE.task = None
 
@@ -126,11 +125,11 @@ class Job:
         while self.run is not None:
             self.compute()
 
-    def _go_on(self, move: Callable[[], Run], began: float | None = None) -> None:
+    def _go_on(self, move: Callable[[Any], Run], given: object, began: float | None = None) -> None:
         began = perf_counter() if began is None else began
         self.run = None
         try:
-            self.run = move()
+            self.run = move(given)
         except StopIteration:
             pass
         except Exception:

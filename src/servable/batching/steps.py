@@ -8,7 +8,8 @@ computes; `complete` does so at once.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias, TypeVar
+from types import GeneratorType
+from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 from servable.contracts import Servable
 from servable.tensors import Array
@@ -51,9 +52,13 @@ def complete(steps: Steps[T]) -> T:
 
 def settled(answer: T | Steps[T]) -> T:
     """Return an answer that may have come at once, or may have to be driven to."""
-    return complete(answer) if isinstance(answer, Generator) else answer
+    if isinstance(answer, GeneratorType):  # the abstract class takes longer to ask
+        return complete(cast("Steps[T]", answer))
+    return cast(T, answer)
 
 
 def steps_of(answer: T | Steps[T]) -> Steps[T]:
     """Return an answer as steps, none if it has come already."""
-    return (yield from answer) if isinstance(answer, Generator) else answer
+    if isinstance(answer, GeneratorType):
+        return (yield from cast("Steps[T]", answer))
+    return cast(T, answer)

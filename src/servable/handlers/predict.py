@@ -169,9 +169,11 @@ def _feeds(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array
             f"Missing but required: {_set(expected.keys() - inputs.keys())}."
         )
     feeds = {}
+    used = 0
     for alias, spec in expected.items():
         if alias in inputs:
             feeds[alias] = inputs[alias]
+            used += 1
         elif alias in defaults:
             feeds[alias] = defaults[alias]
         else:
@@ -180,10 +182,10 @@ def _feeds(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array
                 f"and no default value provided. Inputs expected to be in the request "
                 f"{_set(expected)}, or default input alias set: {_set(defaults)}"
             )
-    used = inputs.keys() & expected.keys()
-    if len(used) != len(inputs):
+    if used != len(inputs):
+        known = inputs.keys() & expected.keys()
         raise InvalidArgument(
-            f"Inputs contains invalid name. Used request inputs: {_set(used)}, "
+            f"Inputs contains invalid name. Used request inputs: {_set(known)}, "
             f"request input: {_set(inputs)}"
         )
     return feeds

@@ -246,7 +246,8 @@ class HttpConnection(asyncio.Protocol):
                 asyncio.get_running_loop().call_soon(self._advance)
         finally:
             self._advancing = False
-        self._hold_or_release()
+        if self._held or len(self._queue) > 1:
+            self._hold_or_release()
         self._set_deadline()
 
     def _go_on_with(self, exchange: Exchange) -> None:
@@ -429,7 +430,7 @@ def _stopping() -> Unavailable:
 
 
 def _closes(reply: Reply) -> bool:
-    return any(name == b"connection" and value == b"close" for name, value in reply.headers)
+    return reply.headers is not JSON and (b"connection", b"close") in reply.headers
 
 
 _LINES = {

@@ -299,8 +299,12 @@ def _asked(exchange: Exchange, wanted: Route) -> _Asked:
 def _observed(
     wanted: Route | None, length: int = 0, client_waits: Callable[[], bool] | None = None
 ) -> Observation:
-    api, model = (wanted.action.value, wanted.name) if wanted else ("", "")
+    api, model = (_APIS[wanted.action], wanted.name) if wanted else ("", "")
     return Observation(api, "rest", bytes_in=length, model=model, wanted=client_waits)
+
+
+_APIS = {action: action.value for action in Action}
+"""To ask an enumeration takes several times as long."""
 
 
 def _refusal(error: ServableError) -> Reply:
