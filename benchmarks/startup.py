@@ -11,7 +11,7 @@ machine meets all of them, and the first round is not counted. This is TensorFlo
 library, which is what people run where TensorFlow Serving does not install; it says
 nothing about TensorFlow Serving itself.
 
-Run it with `make bench`. Prints a table and writes the figures as JSON.
+Run it with `make bench ARGS=startup`. Prints a table and writes the figures as JSON.
 """
 
 from __future__ import annotations
