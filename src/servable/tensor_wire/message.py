@@ -11,6 +11,11 @@ _JOINED_BYTES = 2**16
 """What is longer is sent as it is: to join it would be a copy of nearly all."""
 
 
+_SMALL_BYTES = 2**14
+"""What is shorter is joined with what is beside it: a piece costs the thread that sends it as much
+as copying so many bytes, and strings are thousands of pieces."""
+
+
 class Spread:
     """A long message in pieces, some of which may be views of arrays that nobody writes to.
 
@@ -38,4 +43,19 @@ Message: TypeAlias = bytes | Spread
 
 def message(pieces: Sequence[Piece]) -> Message:
     """Return the message that consists of these pieces."""
-    return b"".join(pieces) if size(pieces) <= _JOINED_BYTES else Spread(pieces)
+    return b"".join(pieces) if size(pieces) <= _JOINED_BYTES else Spread(_gathered(pieces))
+
+
+def _gathered(pieces: Sequence[Piece]) -> list[Piece]:
+    """Join neighbours that are short."""
+    gathered: list[Piece] = []
+    short: list[Piece] = []
+    for piece in pieces:
+        if len(piece) < _SMALL_BYTES:
+            short.append(piece)
+            continue
+        if short:
+            gathered.append(b"".join(short))
+            short = []
+        gathered.append(piece)
+    return [*gathered, b"".join(short)] if short else gathered

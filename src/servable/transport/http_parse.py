@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LENGTH = b"content-length"
+_LONGEST_LENGTH = 20  # digits
+
 NOT_HTTP = "Invalid HTTP request received."
 
 
@@ -51,25 +54,26 @@ class Parser:
         self._declared = b""
         self._raw: tuple[object, ...] = ()  # what the latest head was read from
         self._head: Head | None = None
-        self._head_bytes = 0  # of the reads after the one that it began in
+        self._head_bytes = 0  # of reads since the one that it, or its trailers, began in
+        self._heard = False  # whether a read brought anything but a part of a head
         self.in_head = False
         self.latest: Exchange | None = None
         self.broken: tuple[str, ServableError] | None = None
 
     def feed(self, data: bytes) -> None:
         """Take what came; see `broken` afterwards."""
-        continued = self.in_head
+        continued, self._heard = self.in_head, False
         rest = memoryview(data)
         try:
             while rest and not self.broken:
                 rest = rest[self._parse(rest) :]
         except httptools.HttpParserError:
             self._break("not_http", InvalidArgument(NOT_HTTP))
-        if self.in_head and continued:
+        # The parser keeps what it has of a header, of the trailers after a chunked body too.
+        if not self._heard and (continued or not self.in_head):
             self._head_bytes += len(data)
             if self._head_bytes > self._options.max_head_bytes:
                 self._break("large_head", _too_large())
-        # Trailers after a chunked body are counted too.
         if len(self._headers) > self._options.max_headers:
             self._break("many_headers", _too_large())
 
@@ -101,7 +105,7 @@ class Parser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         name = name.lower()
-        if name != b"content-length":
+        if name != _LENGTH:
             self._headers.append((name, value))
         elif not self._declared:
             self._declared = value
@@ -111,9 +115,11 @@ class Parser:
         if self.broken:
             return
         self.in_head = False
+        self._heard = True
+        self._head_bytes = 0
         parser = self._parser
         raw = (parser.get_method(), self._url, parser.get_http_version(), self._headers)
-        if raw != self._raw or self._head is None:
+        if raw != self._raw or self._head is None or len(self._declared) > _LONGEST_LENGTH:
             if self._wants_upgrade():
                 return
             self._raw, self._head = raw, self._read_head()
@@ -126,8 +132,10 @@ class Parser:
     def _read_head(self) -> Head | None:
         """Return the head that has come; None for one that is not taken, see `broken`."""
         parser, headers = self._parser, self._headers
-        length = len(self._url) + sum([len(name) + len(value) for name, value in headers])
-        if length > self._options.max_head_bytes or len(headers) > self._options.max_headers:
+        length = len(self._url) + len(_LENGTH) + len(self._declared)
+        length += sum([len(name) + len(value) for name, value in headers])
+        count = len(headers) + bool(self._declared)
+        if length > self._options.max_head_bytes or count > self._options.max_headers:
             self._break("large_head", _too_large())
             return None
         target = _target(self._url)
@@ -145,6 +153,8 @@ class Parser:
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
+        self._heard = True
+        self._head_bytes = 0
         exchange = self.latest
         if exchange is None or exchange.replied or exchange.fault is not None:
             return
@@ -157,6 +167,7 @@ class Parser:
 
     def on_message_complete(self) -> None:
         """End a request."""
+        self._heard = True
         if self.latest is not None and not self.broken and not self._wants_upgrade():
             self.latest.complete = True
 
@@ -174,7 +185,7 @@ class Parser:
         head = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._url, version)]
         head += [name + b": " + value for name, value in self._headers if name != b"upgrade"]
         if self._declared:
-            head.append(b"content-length: " + self._declared)
+            head.append(_LENGTH + b": " + self._declared)
         self._parser = httptools.HttpRequestParser(self)
         self._parser.feed_data(b"\r\n".join([*head, b"", b""]))
 

@@ -94,6 +94,8 @@ def read_from(file: IO[bytes] | socket.SocketIO) -> tuple[int, dict[str, str], b
 
 # Heads
 
+CHUNKED = b"POST /v1/models/half:predict HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n"
+
 
 @pytest.mark.parametrize(
     ("head", "status", "reason"),
@@ -103,11 +105,32 @@ def read_from(file: IO[bytes] | socket.SocketIO) -> tuple[int, dict[str, str], b
         (b"GET /v1/models HTTP/1.1\r\na: " + b"b" * 2_000_000, 431, "large_head"),
         (b"GET /" + b"b" * 2_000_000, 431, "large_head"),
         (b"GET /v1/models HTTP/1.1\r\na: " + b"b" * 70_000 + b"\r\n\r\n", 431, "large_head"),
+        (b"GET /a HTTP/1.1\r\ncontent-length: " + b"0" * 70_000 + b"\r\n\r\n", 431, "large_head"),
+        (
+            b"GET /a HTTP/1.1\r\n" + b"a: b\r\n" * 100 + b"content-length: 0\r\n\r\n",
+            431,
+            "large_head",
+        ),
+        (CHUNKED + b"0\r\na: " + b"b" * 2_000_000, 431, "large_head"),
+        (CHUNKED + b"2;" + b"b" * 2_000_000, 431, "large_head"),
         (b"\x16\x03\x01\x00\xa5\x01\x00\x00", 400, "not_http"),
         (b"BREW /v1/models HTTP/1.1\r\n\r\n", 400, "not_http"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "not_http"),
     ],
-    ids=["count", "flood", "value", "url", "whole", "tls", "method", "http2"],
+    ids=[
+        "count",
+        "flood",
+        "value",
+        "url",
+        "whole",
+        "length",
+        "last",
+        "trailer",
+        "extension",
+        "tls",
+        "method",
+        "http2",
+    ],
 )
 def test_a_head_that_is_too_much_is_refused(
     rest: Callable[..., Rest], head: bytes, status: int, reason: str

@@ -19,6 +19,13 @@ def test_a_message_is_its_pieces_whether_it_is_joined_or_not(
     assert (bytes(made), len(made)) == (whole, len(whole))
 
 
+def test_what_is_sent_has_few_pieces() -> None:
+    long = memoryview(bytes(2**16))
+    made = message([b"abc"] * 100_000 + [long] + [b"d"] * 1000 + [long, long])
+    assert isinstance(made, Spread)
+    assert [len(piece) for piece in made.pieces] == [300_000, 2**16, 1000, 2**16, 2**16]
+
+
 def test_what_is_long_is_not_copied() -> None:
     long = memoryview(bytes(2**20))
     made = message([b"head", long])

@@ -141,6 +141,13 @@ def test_trailers_are_no_headers() -> None:
     assert bench.complete_ones[0].head.header(b"content-encoding") == ""
 
 
+def test_chunks_may_come_in_any_number_of_reads() -> None:
+    bench = Bench(RestOptions(max_head_bytes=100))
+    bench.send(b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    bench.send(*[b"1", b";why", b"=not\r\n", b"x", b"\r\n"] * 300, b"0\r\n", b"T: u\r\n", b"\r\n")
+    assert b"".join(bench.complete_ones[0].chunks) == b"x" * 300
+
+
 FIELD = st.sampled_from(
     [
         b"Host: h",

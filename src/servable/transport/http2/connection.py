@@ -411,6 +411,9 @@ class Connection(asyncio.Protocol):
         if flags & frames.ACK:
             return
         self._settings.count(self._heard)
+        # First: what the new settings give leave for may follow at once, and clients hold
+        # themselves to them only from here on.
+        self.sender.write(frames.head(frames.SETTINGS, frames.ACK, 0, 0))
         # Of a setting that comes twice the last counts.
         for key, value in dict(frames.read_settings(payload)).items():
             if key == Setting.INITIAL_WINDOW_SIZE:
@@ -419,7 +422,6 @@ class Connection(asyncio.Protocol):
                 self.sender.set_frame_bytes(value)
             elif key == Setting.HEADER_TABLE_SIZE:
                 self.sender.set_table_bytes(value)
-        self.sender.write(frames.head(frames.SETTINGS, frames.ACK, 0, 0))
 
     def _pinged(self, id: int, flags: int, payload: bytes) -> None:
         if id or len(payload) != 8:

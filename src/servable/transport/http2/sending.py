@@ -31,6 +31,7 @@ class Sender:
     def __init__(self, done: Callable[[Stream], None]) -> None:
         self._done = done
         self._transport: asyncio.Transport | None = None
+        self._gathers = False
         self._window = frames.DEFAULT_WINDOW
         self._frame_bytes = frames.DEFAULT_FRAME_BYTES
         self._paused = False
@@ -42,6 +43,9 @@ class Sender:
     def attach(self, transport: asyncio.Transport | None) -> None:
         """Send over this transport from now on; None drops everything."""
         self._transport = transport
+        # asyncio's own `writelines` joins before Python 3.12, and for a year after that it never
+        # told that the client takes too little (CVE-2024-12254).
+        self._gathers = type(transport).__module__.startswith("uvloop")
 
     @property
     def paused(self) -> bool:
@@ -64,8 +68,12 @@ class Sender:
 
     def _write_all(self, parts: Sequence[bytes | memoryview]) -> None:
         """Send frames that are in pieces. A call for each would cost more than what they hold."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._gathers:
             self._transport.writelines(parts)
+        else:
+            self._transport.write(b"".join(parts))
 
     def answer(
         self, stream: Stream, head: bytes, pieces: Sequence[bytes | memoryview], tail: bytes

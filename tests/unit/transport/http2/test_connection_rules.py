@@ -160,6 +160,16 @@ WHOLE = b"".join(
 )
 
 
+def test_settings_are_acknowledged_before_what_they_give_leave_for() -> None:
+    bench = Bench()
+    bench.connection.data_received(frame(frames.SETTINGS, 0, 0, b"\0\4\0\0\0\5") + OPEN)
+    bench.answer(1)
+    bench.connection.data_received(frame(frames.SETTINGS, 0, 0, b"\0\4\0\0\0\6"))
+    kinds = [(f.kind, f.flags & frames.ACK) for f in bench.transport.frames()]
+    assert kinds[0] == (frames.SETTINGS, frames.ACK)
+    assert (frames.DATA, 0) in kinds
+
+
 def outcome(pieces: list[bytes]) -> tuple[object, ...]:
     bench = Bench(sent=b"")
     for piece in pieces:
