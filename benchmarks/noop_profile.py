@@ -25,11 +25,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import machine
-from benchmarks.serving_load import Rate, Target, load
+from benchmarks.serving_load import Rate, Target, load, require
 from benchmarks.serving_memory import Served
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("numpy", "uvloop", "httptools", "orjson")
+SPY = shutil.which("py-spy") or str(Path(sys.executable).with_name("py-spy"))
 CLIENTS = 8
 WARM_SECONDS = 2.0
 HERTZ = 500
@@ -69,7 +70,6 @@ def cost(server: Served, target: Target, seconds: float) -> float:
 
 def stacks(server: Served, target: Target, seconds: float) -> Counter[tuple[str, ...]]:
     """What the event loop was seen to be at: stacks of frames, and how often."""
-    spy = shutil.which("py-spy") or str(Path(sys.executable).with_name("py-spy"))
     rates: list[Rate] = []
     loading = threading.Thread(
         target=lambda: rates.append(load(target, CLIENTS, seconds + WARM_SECONDS))
@@ -78,7 +78,7 @@ def stacks(server: Served, target: Target, seconds: float) -> Counter[tuple[str,
     found: Counter[tuple[str, ...]] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "stacks")
-        words = [spy, "record", "-p", str(server.pid), "-d", f"{seconds:g}", "-r", str(HERTZ)]
+        words = [SPY, "record", "-p", str(server.pid), "-d", f"{seconds:g}", "-r", str(HERTZ)]
         subprocess.run([*words, "-t", "-f", "raw", "-o", str(out)], check=True, capture_output=True)
         loading.join()
         for line in out.read_text().splitlines():
@@ -119,6 +119,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "noop_profile.json")
     args = parser.parse_args()
+    require()
+    if not Path(SPY).exists():
+        sys.exit("py-spy looks at the server: pip install py-spy")
     described = machine.describe(PACKAGES)
     found = {form: profile(form, args.seconds) for form in ("grpc", "json")}
     console = Console(width=120)

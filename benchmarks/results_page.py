@@ -83,11 +83,51 @@ def parts(data: dict[str, Any]) -> list[str]:
     return lines[1:]
 
 
-def plain(data: dict[str, Any]) -> list[str]:
-    """The figures as they were written."""
-    figures = {k: v for k, v in data.items() if k not in ("date", "machine", "when")}
-    return ["```json", json.dumps(figures, indent=1), "```"]
+def memory(data: dict[str, Any]) -> list[str]:
+    """Growth under load, and the peak of a large request."""
+    grown = [[form, *map(str, found.values())] for form, found in data["growth"].items()]
+    peaks = [[form, *map(str, found.values())] for form, found in data["peak"].items()]
+    return [
+        *table(["protocol", *next(iter(data["growth"].values()))], grown),
+        "",
+        *table(["one request", *next(iter(data["peak"].values()))], peaks),
+    ]
 
+
+def startup(data: dict[str, Any]) -> list[str]:
+    """A line for each way to the first answer: medians, and against TensorFlow."""
+    ways = data["ways"].values()
+    rows = [
+        [way["title"], f"{way['median_seconds']:.2f}", f"{way['median_peak_rss'] / 2**20:.0f}"]
+        for way in ways
+    ]
+    return table(["way", "seconds", "MiB"], rows)
+
+
+def lifecycle(data: dict[str, Any]) -> list[str]:
+    """A line for each figure."""
+    rows = [
+        [part, figure["name"], f"{figure['value']:.4g}", figure["unit"]]
+        for part, figures in data["parts"].items()
+        for figure in figures
+    ]
+    return table(["part", "figure", "value", "unit"], rows)
+
+
+def savedmodel(data: dict[str, Any]) -> list[str]:
+    """What looking into a model takes of the time that others take."""
+    rows = [["`show --all` / saved_model_cli", f"{data['show_ratio']:.3f}"]] * bool(
+        data["show_ratio"]
+    )
+    rows += [["all variables / reading the file's bytes", f"{data['read_ratio']:.2f}"]]
+    rows += [
+        [f"peak of `show --all`, {name}, MiB", f"{mib:.0f}"]
+        for name, mib in data["show_peak_mib"].items()
+    ]
+    return table(["", f"{data['megabytes']} MB"], rows)
+
+
+STARTUP = "Fresh processes in turn, medians: time, and the most memory that they had."
 
 SECTIONS: Sequence[tuple[str, str, str, Callable[[dict[str, Any]], list[str]]]] = (
     (
@@ -115,10 +155,10 @@ SECTIONS: Sequence[tuple[str, str, str, Callable[[dict[str, Any]], list[str]]]] 
         "Against protobuf's own reading and writing, and orjson with numpy.",
         codec,
     ),
-    ("lifecycle", "Loading, swapping and finding models", "", plain),
-    ("serving_memory", "Memory", "", plain),
-    ("savedmodel", "Looking into a SavedModel of a gigabyte", "", plain),
-    ("startup", "From the start of a process to the first answer", "", plain),
+    ("lifecycle", "Loading, swapping and finding models", "", lifecycle),
+    ("serving_memory", "Memory", "", memory),
+    ("savedmodel", "Looking into a SavedModel of a gigabyte", "", savedmodel),
+    ("startup", "From the start of a process to the first answer", STARTUP, startup),
 )
 
 

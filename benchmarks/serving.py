@@ -31,7 +31,7 @@ from rich.table import Table
 
 from benchmarks import machine
 from benchmarks.runtime import public, session
-from benchmarks.serving_load import Rate, Target, grpc_target, load, process, served
+from benchmarks.serving_load import Rate, Target, grpc_target, load, process, require, served
 from servable.pb import serving_pb2
 from servable.tensor_proto import encode
 from servable.tensors import Array
@@ -238,6 +238,7 @@ def main() -> int:
     parser.add_argument("--models-dir", type=Path, default=HERE / "models")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "serving.json")
     args = parser.parse_args()
+    require()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     console = Console(width=150)
     protocols = overheads(args.rounds, args.moment)

@@ -57,6 +57,12 @@ class Rate:
     median_seconds: float
 
 
+def require() -> None:
+    """End the program with what to do, if there is no h2load."""
+    if shutil.which("h2load") is None:
+        sys.exit("h2load makes the load: install it (Debian: apt-get install nghttp2-client).")
+
+
 def load(target: Target, clients: int, seconds: float) -> Rate:
     """Let so many clients ask for so long, one request each at a time.
 

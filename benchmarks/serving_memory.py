@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.serving import requests
-from benchmarks.serving_load import Target, load, served
+from benchmarks.serving_load import Target, load, require, served
 from servable.tensors import Array
 
 HERE = Path(__file__).resolve().parent
@@ -62,7 +62,7 @@ def growth(form: str, seconds: float) -> dict[str, float]:
     """MiB after a fifth of the time and after all of it, and how many requests lay between."""
     with Served() as server:
         target = server.target(form, np.ones((1, 8), np.float32))
-        load(target, CLIENTS, seconds / 5)
+        load(target, CLIENTS, max(1, seconds // 5))
         before = resident(server.pid)
         rate = load(target, CLIENTS, seconds)
         after = resident(server.pid)
@@ -91,6 +91,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600.0, help="of load, for each protocol")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "serving_memory.json")
     args = parser.parse_args()
+    require()
     described = machine.describe(PACKAGES)
     content = {
         "date": datetime.now(UTC).date().isoformat(),

@@ -85,7 +85,9 @@ def test_the_same_answers_over_both_protocols_are_not_apart(server: Server) -> N
     (level,) = result.levels
     assert [len(measured.rounds) for measured in level.measurements] == [2, 2]
     assert [ratio.name for ratio in level.ratios] == ["throughput", "p50", "p99"]
-    (difference,) = result.differences
+    assert result.comparison is not None
+    assert (result.comparison.compared, result.comparison.same) == (16, True)
+    (difference,) = result.comparison.outputs
     assert (difference.output, difference.compared) == ("probabilities", 16)
     assert difference.absolute < 1e-6
     assert difference.problem == ""
@@ -121,7 +123,8 @@ def test_servers_that_get_other_requests_are_not_compared(
     tfrecord.write(tmp_path / "log", iter(logs))
     traffic = settings(grpc(server), against=rest(server), traffic=tmp_path / "log", rounds=1)
     result = run(traffic)
-    assert result.differences == ()
+    assert result.comparison is not None
+    assert result.comparison.compared == 0
     assert any("not compared" in note for note in result.notes)
     assert any("1 recorded requests have no form over rest" in note for note in result.notes)
     assert result.levels[0].measurements[0].tally.errors
@@ -178,8 +181,20 @@ def test_the_command_compares_two_servers_in_json(server: Server) -> None:
     outcome = bench(rest(server), "--against", grpc(server), "--rounds", "1", "--json", "-")
     assert outcome.exit_code == 0, outcome.output
     document = json.loads(outcome.stdout)
-    assert document["differences"][0]["output"] == "probabilities"
+    assert document["comparison"]["outputs"][0]["output"] == "probabilities"
+    assert document["comparison"]["compared"] == document["comparison"]["requests"] == 16
     assert "throughput" in document["levels"][0]["ratios"]
+
+
+def test_options_that_no_server_would_get_end_the_command_before_the_load(server: Server) -> None:
+    outcome = bench(grpc(server), "--body", "npy")
+    assert outcome.exit_code == 2
+    assert "the body npy is for REST" in outcome.output
+    outcome = bench(rest(server), "--connections", "2")
+    assert outcome.exit_code == 2
+    assert "a connection of its own" in outcome.output
+    outcome = bench(grpc(server), "--against", rest(server), "--body", "npy", "--rounds", "1")
+    assert outcome.exit_code == 0, outcome.output
 
 
 def test_the_command_reads_arrays_from_files(server: Server, tmp_path: Path) -> None:
@@ -206,10 +221,15 @@ def test_a_model_that_is_not_there_is_an_error(
     assert "nothing" in outcome.output
 
 
-class Endless:
-    """A gRPC server with a model, that says when it was asked often."""
+class Answering:
+    """A gRPC server with a model that always answers one number.
 
-    def __init__(self) -> None:
+    Attributes:
+        asked_often: is set once it was asked often.
+    """
+
+    def __init__(self, number: float = 0.0) -> None:
+        self._number = number
         self.asked_often = threading.Event()
         self._asked = 0
 
@@ -228,10 +248,30 @@ class Endless:
         self._asked += 1
         if self._asked > 50:
             self.asked_often.set()
-        return serving_pb2.PredictResponse()
+        answer = serving_pb2.PredictResponse()
+        answer.outputs["y"].CopyFrom(encode(np.array([self._number], np.float32)))
+        return answer
 
     def listening(self) -> AbstractContextManager[str]:
         return grpc_server({"GetModelMetadata": self.metadata, "Predict": self.predict})
+
+
+def test_servers_whose_answers_differ_end_the_command_with_an_exit_code_of_its_own() -> None:
+    with (
+        Answering(1.0).listening() as first,
+        Answering(1.00001).listening() as near,
+        Answering(2.0).listening() as far,
+    ):
+        few = [first, "--model", "m", "--clients", "1", "--requests", "2", "--warmup", "0"]
+        command = CliRunner().invoke
+        close = command(main, ["bench", *few, "--against", near, "--tolerance", "1e-3"])
+        assert close.exit_code == 0, close.output
+        assert "Answers to 16 of 16 different requests were compared; 0 are unequal" in close.output
+        apart = command(main, ["bench", *few, "--against", far])
+        assert apart.exit_code == 3, apart.output
+        assert "16 of 16 answers differ" in apart.output
+        wide = command(main, ["bench", *few, "--against", far, "--tolerance", "0.5"])
+        assert wide.exit_code == 0, wide.output
 
 
 PATIENCE = 60.0
@@ -239,7 +279,7 @@ FOREVER = ["--model", "m", "--clients", "1,2", "--duration", "1h", "--warmup", "
 
 
 def test_ctrl_c_shows_what_was_measured_so_far(servable: Callable[..., Any]) -> None:
-    endless = Endless()
+    endless = Answering()
     with endless.listening() as address:
         command = servable("bench", address, *FOREVER)
         assert endless.asked_often.wait(PATIENCE)
@@ -252,7 +292,7 @@ def test_ctrl_c_shows_what_was_measured_so_far(servable: Callable[..., Any]) -> 
 def test_a_server_that_goes_away_ends_the_run_with_an_error(
     servable: Callable[..., Any],
 ) -> None:
-    endless = Endless()
+    endless = Answering()
     with endless.listening() as address:
         command = servable("bench", address, *FOREVER, "--timeout", "5s")
         assert endless.asked_often.wait(PATIENCE)

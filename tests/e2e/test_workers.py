@@ -58,8 +58,24 @@ def two_workers(servable: Start, *arguments: str) -> tuple[Any, str, str]:
     command = servable("serve", *arguments, *LOCAL, *TWO)
     grpc, rest = command.ports()
     for _ in range(2):
-        command.wait_for("of 2 takes requests")
+        said = command.wait_for("of 2 takes requests|ended with exit code")
+        assert "takes requests" in said[0], command.log
     return command, grpc, rest
+
+
+def available_in_both(command: Any, *versions: int) -> None:
+    """Wait until both workers have made versions available, be it before both took requests."""
+    for worker in (1, 2):
+        for version in versions:
+            said = f"worker {worker}: digits {version}: available"
+            while not any(said in line for line in command.log):
+                command.wait_for(said)
+
+
+def process_of(command: Any, worker: int) -> int:
+    """Return the number of a worker's first process."""
+    told = (re.search(f"worker {worker}: process (.*)$", line) for line in command.log)
+    return next(int(match[1]) for match in told if match)
 
 
 @pytest.fixture
@@ -78,7 +94,7 @@ def test_two_workers_answer_both_protocols_and_count_together(
     servable: Start, images: Array, eventually: Eventually
 ) -> None:
     command, grpc, rest = two_workers(servable, str(digits.MODELS))
-    command.wait_for("digits 2: available")
+    available_in_both(command, 2)
     body = json.dumps({"instances": images[:1].tolist()}).encode()
     asked = 0
 
@@ -101,6 +117,9 @@ def test_two_workers_answer_both_protocols_and_count_together(
     assert set(metric(rest, "servable_version_available").values()) == {1}
     assert command.stop(signal.SIGTERM) == 0
     assert sum("gRPC on" in line for line in command.log) == 1
+    assert any("CPU" in line and "in each of 2 workers" in line for line in command.log)
+    for worker in (1, 2):
+        assert any(f"worker {worker}: digits 2: unloaded" in line for line in command.log)
     assert "stopped" in command.log[-1]
 
 
@@ -108,8 +127,7 @@ def test_a_version_takes_over_in_both_workers_at_once(
     servable: Start, base: Path, images: Array
 ) -> None:
     command, grpc, rest = two_workers(servable, str(base), "--poll-seconds", "0.1")
-    command.wait_for("digits 1: available")
-    command.wait_for("digits 1: available")
+    available_in_both(command, 1)
     body = json.dumps({"instances": images[:1].tolist()}).encode()
     done = threading.Event()
 
@@ -127,8 +145,7 @@ def test_a_version_takes_over_in_both_workers_at_once(
     with ThreadPoolExecutor(20) as threads:
         asking = [threads.submit(ask, number % 2 == 0) for number in range(20)]
         deploy(base, 2)
-        command.wait_for("digits 2: available")
-        command.wait_for("digits 2: available")
+        available_in_both(command, 2)
         done.set()
         for seen in asking:
             versions = seen.result(PATIENCE)
@@ -147,11 +164,9 @@ def test_a_worker_that_is_killed_is_replaced_and_new_connections_are_answered(
 ) -> None:
     command, grpc, rest = two_workers(servable, str(digits.MODELS))
     body = json.dumps({"instances": images[:1].tolist()}).encode()
-    for _ in range(2):
-        command.wait_for("digits 2: available")
-    victim = next(int(m[1]) for line in command.log if (m := re.search("1: process (.*)$", line)))
+    available_in_both(command, 2)
 
-    os.kill(victim, signal.SIGKILL)
+    os.kill(process_of(command, 1), signal.SIGKILL)
     command.wait_for("worker 1 was ended by signal 9")
     replaced = threading.Event()
 
@@ -171,34 +186,52 @@ def test_a_worker_that_is_killed_is_replaced_and_new_connections_are_answered(
         assert client.predict("digits", {"image": images[:1]}).version == 2
 
 
+LABELS = tuple("abcdefgh")
+"""So many that two processes hardly ever read them in the same order."""
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "while one is replaced"])
 def test_labels_of_a_config_file_move_in_both_workers(
-    servable: Start, tmp_path: Path, images: Array
+    servable: Start, tmp_path: Path, images: Array, killed: bool
 ) -> None:
     file = tmp_path / "models.config"
 
-    def write(stable: int) -> None:
+    def write(version: int) -> None:
+        labels = (f'version_labels {{ key: "{label}" value: {version} }}' for label in LABELS)
         text = f"""model_config_list {{ config {{ name: "digits" base_path: "{digits.MODELS}"
             model_platform: "tensorflow" model_version_policy {{ all {{}} }}
-            version_labels {{ key: "stable" value: {stable} }} }} }}"""
+            {" ".join(labels)} }} }}"""
         new = tmp_path / "new"
         new.write_text(text)
         new.rename(file)
 
     write(1)
     command, grpc, _ = two_workers(servable, "--config", str(file), "--poll-seconds", "0.1")
-    for _ in range(4):
-        command.wait_for("digits [12]: available")
+    available_in_both(command, 1, 2)
+    if killed:
+        os.kill(process_of(command, 1), signal.SIGKILL)
+        command.wait_for("worker 1 was ended by signal 9")
 
-    def stable() -> int:
-        with connect(grpc) as client:
-            return client.predict("digits", {"image": images[:1]}, label="stable").version or 0
+    def meant() -> int:
+        """Ask by each label, each time over a connection of its own."""
+        versions = []
+        for label in LABELS:
+            with connect(grpc) as client:
+                found = client.predict("digits", {"image": images[:1]}, label=label)
+                versions.append(found.version or 0)
+        assert versions == sorted(versions)
+        return versions[-1]
 
-    assert stable() == 1
+    assert meant() == 1
     write(2)
     seen: list[int] = []
-    while seen[-8:] != [2] * 8:
-        seen.append(stable())
+    while seen[-1:] != [2]:
+        seen.append(meant())
+    if killed:
+        said = command.wait_for("worker 1 of 2 takes requests|ended with exit code")
+        assert "takes requests" in said[0], command.log
     assert seen == sorted(seen)
+    assert meant() == 2
 
 
 @pytest.mark.parametrize(
@@ -228,8 +261,7 @@ def test_a_request_in_flight_is_answered_before_the_workers_end(
     servable: Start, images: Array
 ) -> None:
     command, _, rest = two_workers(servable, str(digits.MODELS))
-    for _ in range(2):
-        command.wait_for("digits 2: available")
+    available_in_both(command, 2)
     body = json.dumps({"instances": images[:1].tolist()}).encode()
     host, port = rest.split(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:

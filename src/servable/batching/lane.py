@@ -214,9 +214,11 @@ class Lane:
                 log.debug("%s: a batch failed, its requests run alone: %s", self._name, error)
             else:
                 took = perf_counter() - began
+                rows = total(batch)
                 for task, own in zip(batch, cuts, strict=True):
                     task.outputs, task.took = own, took
-                    task.note = BatchNote(began - task.since, total(batch), len(batch))
+                    first = task is batch[0]
+                    task.note = BatchNote(began - task.since, rows, len(batch), first=first)
                 return
         self._compute_each(batch)
 

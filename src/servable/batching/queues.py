@@ -94,7 +94,11 @@ class BatchQueue:
                 f"is {rows} but scheduling capacity is only {room} (num_enqueued_batches="
                 f"{enqueued}, max_enqueued_batches={most}, open_batch_size={opened}, "
                 f"max_execution_batch_size={self._size})",
-                hint="Send the request again a little later.",
+                hint=(
+                    "Send the request again a little later."
+                    if rows <= most * self._size
+                    else f"Send {most * self._size} rows at most, or raise max_enqueued_batches."
+                ),
             )
 
 

@@ -159,7 +159,8 @@ class ScheduledServable:
         # Nothing pads a batch of no rows: there is none to repeat.
         padding = rounded(rows, self._parameters.allowed_batch_sizes) - rows if rows else 0
         for task in tasks:
-            task.note = BatchNote(began - task.since, rows, len(tasks), padding, reason)
+            waited, first = began - task.since, task is tasks[0]
+            task.note = BatchNote(waited, rows, len(tasks), padding, reason, first=first)
         try:
             parts = alike([task.inputs for task in tasks])
             outputs = compute(merged(parts, padding))

@@ -91,9 +91,11 @@ class Task:
             # It also waits for its turn to go on.
             waited = perf_counter() - self.since - self.took
             ahead = self.took if self.early else 0.0
-            note = BatchNote(waited, note.rows, note.requests, ahead=ahead)
+            note = BatchNote(waited, note.rows, note.requests, first=note.first, ahead=ahead)
         if seen is not None:
             seen.batch = note
+            if note is not None and note.first:
+                seen.batches = (*seen.batches, note)
             seen.island_seconds += self.island
         if self.error is not None:
             raise self.error

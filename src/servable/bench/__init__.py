@@ -11,6 +11,7 @@
 from servable.bench.histogram import Histogram
 from servable.bench.measure import Step, run
 from servable.bench.results import (
+    Comparison,
     Level,
     Measurement,
     OutputDifference,
@@ -18,9 +19,10 @@ from servable.bench.results import (
     Result,
     Round,
 )
-from servable.bench.settings import Settings
+from servable.bench.settings import Settings, Unfit
 
 __all__ = [
+    "Comparison",
     "Histogram",
     "Level",
     "Measurement",
@@ -30,5 +32,6 @@ __all__ = [
     "Round",
     "Settings",
     "Step",
+    "Unfit",
     "run",
 ]

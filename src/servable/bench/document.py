@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from servable import __version__
+from servable.bench.machine import machine
 from servable.bench.messages import Batches
 from servable.bench.results import QUANTILES, Level, Measurement, Result
+from servable.bench.table import quantile_name
 
 
 def document(result: Result) -> dict[str, Any]:
     """Return everything in a result; numbers are in the units that their names end in."""
     return {
-        "model": result.model,
-        "signature": result.signature,
+        "servable": __version__,
+        "began": result.began.isoformat(timespec="seconds"),
+        "machine": machine(),
+        "settings": _settings(result),
         "servers": [
             {"version": version, "protocol": protocol}
             for version, protocol in zip(result.versions, result.protocols, strict=True)
@@ -24,25 +30,36 @@ def document(result: Result) -> dict[str, Any]:
         },
         "processes": result.processes,
         "levels": [_level(level) for level in result.levels],
-        "differences": [
-            {
-                "output": difference.output,
-                "compared": difference.compared,
-                "unequal": difference.unequal,
-                "absolute": difference.absolute,
-                "relative": difference.relative,
-                "problem": difference.problem,
-            }
-            for difference in result.differences
-        ],
+        "comparison": None if result.comparison is None else asdict(result.comparison),
         "notes": list(result.notes),
         "interrupted": result.interrupted,
     }
 
 
-def quantile_name(share: float) -> str:
-    """Return `p99.9` for 0.999."""
-    return f"p{share * 100:g}"
+def _settings(result: Result) -> dict[str, Any]:
+    """Return what to repeat the run with; what does not apply is None, and files have no path."""
+    settings = result.settings
+    recorded = settings.traffic is not None
+    values = "recorded" if recorded else "given" if settings.inputs else "made up"
+    return {
+        "model": settings.model,
+        "version": settings.version,
+        "label": settings.label,
+        "signature": None if recorded else settings.signature,
+        "values": values,
+        "batch_size": None if recorded else settings.batch_size,
+        "body": settings.body or "json" if "rest" in result.protocols else None,
+        "clients": None if settings.rates else list(settings.clients),
+        "rates": list(settings.rates) or None,
+        "duration_s": settings.duration if settings.requests is None else None,
+        "requests": settings.requests,
+        "warmup_s": settings.warmup,
+        "rounds": settings.rounds_made,
+        "connections": settings.connections,
+        "seed": settings.seed,
+        "timeout_s": settings.timeout,
+        "tolerance": settings.tolerance if settings.against is not None else None,
+    }
 
 
 def _level(level: Level) -> dict[str, Any]:
@@ -52,7 +69,7 @@ def _level(level: Level) -> dict[str, Any]:
         "measurements": [_measurement(measured) for measured in level.measurements],
         "ratios": {
             ratio.name: {
-                "overall": ratio.overall,
+                "median": ratio.median,
                 "lowest": ratio.lowest,
                 "highest": ratio.highest,
             }

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from servable.bench.document import quantile_name
+from servable import __version__
 from servable.bench.results import QUANTILES, Measurement, Result
+from servable.bench.table import headings, quantile_name, rows
 
 _WIDTH, _HEIGHT = 640, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 40, 16, 40
@@ -30,12 +31,16 @@ Points = Sequence[tuple[float, float]]
 
 
 def page(result: Result) -> str:
-    """Return the page: a table, throughput and latencies by load, and their distributions."""
+    """Return the page: a table, throughput and latencies by load, and their distributions.
+
+    Batches are drawn if a server told of them.
+    """
     loads = [level.label for level in result.levels]
     several = len(result.protocols) > 1
     throughput: dict[str, Points] = {}
     latency: dict[str, Points] = {}
     spread: dict[str, Points] = {}
+    batches: dict[str, Points] = {}
     for side in range(len(result.protocols)):
         for x, level in enumerate(result.levels):
             for measured in level.measurements[side : side + 1]:
@@ -44,8 +49,12 @@ def page(result: Result) -> str:
                 for share in QUANTILES:
                     value = measured.quantile(share) * 1e3
                     _add(latency, f"{quantile_name(share)}{where}", x, value)
+                told = measured.tally.batches
+                if told.sizes:
+                    _add(batches, f"mean{where}", x, told.mean_size)
+                    _add(batches, f"largest{where}", x, told.largest_size)
                 spread[f"{level.label}{where}"] = distribution(measured)
-    title = f"{result.model}, {result.signature}"
+    title = result.title
     notes = "".join(f"<p class=note>{escape(note)}</p>" for note in result.notes)
     parts = [
         f"<h1>{escape(title)}</h1><p>{escape(_described(result))}</p>{notes}",
@@ -57,6 +66,8 @@ def page(result: Result) -> str:
         "<h2>Latency that so many of 100 requests do not exceed, milliseconds</h2>",
         chart(spread, logarithmic=True),
     ]
+    if batches:
+        parts += ["<h2>Rows in a batch</h2>", chart(batches, ticks=loads)]
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
         f'<meta name=viewport content="width=device-width"><style>{_STYLE}</style>'
@@ -77,7 +88,7 @@ def chart(
 
     Args:
         lines: name -> points, by ascending x.
-        ticks: what to write at x = 0, 1, ...; by default numbers.
+        ticks: what to write at x = 0, 1, ..., and no point is elsewhere; by default numbers.
         logarithmic: the y axis; values that are not positive are left out.
     """
     drawn = {
@@ -88,12 +99,13 @@ def chart(
     ys = [y for points in drawn.values() for _, y in points]
     if not xs:
         return "<p>Nothing was measured.</p>"
-    across = _Axis(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT)
+    left, right = (0, len(ticks) - 1) if ticks else (min(xs), max(xs))
+    across = _Axis(left, right, _LEFT, _WIDTH - _RIGHT)
     up = _Axis(
         min(ys) if logarithmic else 0.0, max(ys), _HEIGHT - _BOTTOM, _TOP, logarithmic=logarithmic
     )
     marks = [(float(x), label) for x, label in enumerate(ticks)] or [
-        (x, f"{x:g}") for x in round_numbers(min(xs), max(xs))
+        (x, f"{x:g}") for x in round_numbers(left, right)
     ]
     texts = [
         f'<text x="{across.at(x):.1f}" y="{_HEIGHT - 20}" text-anchor="middle">'
@@ -179,29 +191,15 @@ def _described(result: Result) -> str:
     )
     return (
         f"{asked}; {result.requests} different requests of {rows} rows, "
-        f"{result.request_bytes:.0f} bytes each on average; {result.processes} load processes."
+        f"{result.request_bytes:.0f} bytes each on average; {result.processes} load processes; "
+        f"seed {result.settings.seed}; {result.began:%Y-%m-%d %H:%M} UTC; Servable {__version__}."
     )
 
 
 def _table(result: Result) -> str:
-    names = [quantile_name(share) for share in QUANTILES]
-    heads = ["load", "server", "requests/s", "rows/s", "mean ms", *names, "max", "errors"]
-    rows = [
-        [
-            level.label,
-            m.address,
-            f"{m.throughput:.1f}",
-            f"{m.rows_per_second:.1f}",
-            f"{m.mean * 1e3:.3g}",
-            *(f"{m.quantile(share) * 1e3:.3g}" for share in QUANTILES),
-            f"{m.longest * 1e3:.3g}",
-            str(m.tally.errors.total()),
-        ]
-        for level in result.levels
-        for m in level.measurements
-    ]
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    head = "".join(f"<th>{escape(text)}</th>" for text in headings(result))
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows(result)
     )
     return f"<table><tr>{head}</tr>{body}</table>"

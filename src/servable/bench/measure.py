@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 
-from servable.bench.apart import apart
+from servable.bench.apart import compare, not_compared
 from servable.bench.messages import Job, Load, Tally
 from servable.bench.processes import LoadProcesses, processes_by_default
-from servable.bench.results import Level, Measurement, OutputDifference, Result, Round, round_of
+from servable.bench.results import Comparison, Level, Measurement, Result, Round, round_of
 from servable.bench.servers import Server, meet
 from servable.bench.settings import Settings
 from servable.errors import Internal
@@ -61,13 +62,16 @@ def run(
             what was measured so far.
 
     Raises:
+        Unfit: the settings do not go together with the servers' protocols.
         ServableError: a server can not be reached, does not have the model, or refuses the
             first requests; or nothing can be made to send.
     """
+    began = datetime.now(UTC)
     addresses = (settings.address,) if settings.against is None else (
         settings.address, settings.against
     )  # fmt: skip
     servers = meet(settings, addresses)
+    settings.check_fits({server.target.protocol for server in servers})
     probed = [server.probe(all_must=settings.traffic is None) for server in servers]
     count = settings.processes or processes_by_default(os.cpu_count() or 1)
     job = Job(
@@ -82,8 +86,8 @@ def run(
         notes.append("The servers do not get the same requests; their answers are not compared.")
     notes += _notes(levels)
     return Result(
-        settings.model,
-        settings.signature,
+        settings,
+        began,
         tuple(server.version for server in servers),
         tuple(server.target.protocol for server in servers),
         len(first),
@@ -91,7 +95,7 @@ def run(
         sum(len(r.body) for r in first) / len(first),
         count,
         tuple(levels),
-        _differences(servers, probed),
+        _comparison(servers, probed, settings.tolerance),
         tuple(dict.fromkeys(notes)),
         runner.stop.is_set(),
         any(m.tally.lost for level in levels for m in level.measurements),
@@ -222,14 +226,19 @@ def _measurement(server: Server, tallies: Sequence[Tally]) -> Measurement:
     return Measurement(server.target.address, whole, rounds, unreadable)
 
 
-def _differences(
-    servers: Sequence[Server], probed: Sequence[Sequence[dict[str, Array] | None]]
-) -> tuple[OutputDifference, ...]:
-    """Return how far two servers' answers are apart; () if they were not asked the same."""
-    if len({len(server.requests) for server in servers}) > 1 or len(probed) < 2:
-        return ()
-    pairs = zip(probed[0], probed[1], strict=False)
-    return apart([(one, two) for one, two in pairs if one is not None and two is not None])
+def _comparison(
+    servers: Sequence[Server],
+    probed: Sequence[Sequence[dict[str, Array] | None]],
+    tolerance: float,
+) -> Comparison | None:
+    """Return how far two servers' answers are apart; None for one server."""
+    if len(servers) < 2:
+        return None
+    requests = len(servers[0].requests)
+    if len(servers[1].requests) != requests:
+        return not_compared(requests)
+    addresses = [server.target.address for server in servers]
+    return compare(probed[0], probed[1], addresses, requests, tolerance)
 
 
 def _notes(levels: Sequence[Level]) -> list[str]:

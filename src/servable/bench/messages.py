@@ -120,6 +120,20 @@ class Batches:
     padded: int = 0
     queue: Histogram = field(default_factory=Histogram)
 
+    @property
+    def mean_size(self) -> float:
+        """Rows in a batch on average; 0 if nothing was told.
+
+        A batch of n rows is told of by as many answers as it has requests: it counts once.
+        """
+        batches = sum(count / size for size, count in self.sizes.items())
+        return self.sizes.total() / batches if batches else 0.0
+
+    @property
+    def largest_size(self) -> int:
+        """Rows in the largest batch; 0 if nothing was told."""
+        return max(self.sizes, default=0)
+
     def __add__(self, other: Batches) -> Batches:
         return Batches(
             self.told + other.told,

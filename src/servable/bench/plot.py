@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import math
 from pathlib import Path
 from typing import Any
 
-from servable.bench.document import quantile_name
 from servable.bench.html import distribution
 from servable.bench.results import QUANTILES, Result
-from servable.errors import FailedPrecondition
+from servable.bench.table import quantile_name
+from servable.errors import FailedPrecondition, InvalidArgument
 
 
 def check_installed() -> None:
@@ -23,19 +24,39 @@ def check_installed() -> None:
         ) from error
 
 
+def check_drawable(path: Path) -> None:
+    """Refuse what no picture can be written to.
+
+    Raises:
+        FailedPrecondition: matplotlib is not installed.
+        InvalidArgument: it draws nothing of this suffix.
+    """
+    check_installed()
+    canvas: Any = importlib.import_module("matplotlib.backend_bases").FigureCanvasBase
+    known = sorted(canvas.get_supported_filetypes())
+    if path.suffix.removeprefix(".").lower() not in known:
+        raise InvalidArgument(
+            f"{path} has no suffix of a picture",
+            hint="Known: " + ", ".join("." + suffix for suffix in known),
+        )
+
+
 def draw(result: Result, path: Path) -> None:
-    """Write throughput, latencies and their distributions as a picture.
+    """Write throughput, latencies, their distributions and batches as a picture.
+
+    Batches are drawn if a server told of them.
 
     Args:
-        path: its suffix is the format: .png, .svg or .pdf.
+        path: its suffix is the format, such as .png, .svg or .pdf.
 
     Raises:
         FailedPrecondition: matplotlib is not installed, or does not write such a file.
     """
     check_installed()
     figures: Any = importlib.import_module("matplotlib.figure")  # no window system is needed
-    figure = figures.Figure(figsize=(15, 4.5), layout="constrained")
-    rates, latencies, spread = figure.subplots(1, 3)
+    count = 4 if result.batches_told else 3
+    figure = figures.Figure(figsize=(5 * count, 4.5), layout="constrained")
+    rates, latencies, spread, *others = figure.subplots(1, count)
     loads = [level.label for level in result.levels]
     for side in range(len(result.protocols)):
         found = [m for level in result.levels for m in level.measurements[side : side + 1]]
@@ -49,18 +70,31 @@ def draw(result: Result, path: Path) -> None:
         for label, measured in zip(labels, found, strict=True):
             xs, ys = zip(*distribution(measured), strict=True)
             spread.plot(xs, ys, style[1:], label=f"{label}{where}")
-    for axes, title in (
-        (rates, "requests per second"),
-        (latencies, "latency, ms"),
-        (spread, "latency, ms, by percent of requests"),
-    ):
+        for batches in others:
+            told = [m.tally.batches for m in found]
+            # A load without batches leaves a gap in the line.
+            for name, sizes in (
+                ("mean", [b.mean_size or math.nan for b in told]),
+                ("largest", [b.largest_size or math.nan for b in told]),
+            ):
+                batches.plot(labels, sizes, style, label=f"{name}{where}")
+            batches.set_ylim(bottom=0)
+    titles = (
+        "requests per second",
+        "latency, ms",
+        "latency, ms, by percent of requests",
+        "rows in a batch",
+    )
+    for axes, title in zip((rates, latencies, spread, *others), titles, strict=False):
         axes.set_title(title)
         axes.legend(fontsize="small")
         axes.grid(alpha=0.3)
     rates.set_ylim(bottom=0)
+    for batches in others:
+        batches.set_xlim(rates.get_xlim())  # also where the first load had no batches
     latencies.set_yscale("log")
     spread.set_yscale("log")
-    figure.suptitle(f"{result.model}, {result.signature}")
+    figure.suptitle(result.title)
     try:
         figure.savefig(path)
     except (ValueError, OSError) as error:

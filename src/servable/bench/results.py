@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
 
 from servable.bench.messages import Protocol, Tally
+from servable.bench.settings import Settings
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 BUSY = 0.9
@@ -82,12 +85,13 @@ class Ratio:
 
     Attributes:
         name: of what.
-        overall: of all rounds together; 0 if one of them is 0.
-        lowest, highest: of single rounds, each with the one beside it.
+        median: of the rounds' ratios, each round divided by the one beside it; 0 if no
+            round of both has a number.
+        lowest, highest: the smallest and the largest of these ratios.
     """
 
     name: str
-    overall: float
+    median: float
     lowest: float
     highest: float
 
@@ -121,12 +125,10 @@ class Level:
         one, two = self.measurements[:2]
         pairs = list(zip(one.rounds, two.rounds, strict=False))
         return (
-            _ratio("throughput", one.throughput, two.throughput,
-                   [(a.throughput, b.throughput) for a, b in pairs]),
-            _ratio("p50", one.quantile(0.5), two.quantile(0.5), [(a.p50, b.p50) for a, b in pairs]),
-            _ratio("p99", one.quantile(0.99), two.quantile(0.99),
-                   [(a.p99, b.p99) for a, b in pairs]),
-        )  # fmt: skip
+            _ratio("throughput", [(a.throughput, b.throughput) for a, b in pairs]),
+            _ratio("p50", [(a.p50, b.p50) for a, b in pairs]),
+            _ratio("p99", [(a.p99, b.p99) for a, b in pairs]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class OutputDifference:
     Attributes:
         output: its alias.
         compared: how many answers.
-        unequal: how many of them differ at all.
+        unequal: how many of them differ by more than the tolerance.
         absolute, relative: the largest difference of two elements, and that over the largest
             magnitude in the second server's output; 1 for strings that are not the same.
         problem: why some could not be compared: another shape, dtype, or no such output.
@@ -150,12 +152,39 @@ class OutputDifference:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two servers' answers to the same requests, which were asked before anything was measured.
+
+    Attributes:
+        requests: how many different requests there are.
+        compared: to how many of them both servers' answers were compared.
+        refused_by_one: how many one server answered and the other refused.
+        unequal: how many of the answers that were compared differ in some output.
+        why_fewer: why not every request's answers were compared; "" if they were.
+        outputs: the answers by output.
+    """
+
+    requests: int
+    compared: int
+    refused_by_one: int
+    unequal: int
+    why_fewer: str
+    outputs: tuple[OutputDifference, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing that was compared differs."""
+        return not (self.unequal or self.refused_by_one)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """A whole run.
 
     Attributes:
-        model, signature: what was asked.
+        settings: what was wanted.
+        began: when, in UTC.
         versions: which version each server says is asked.
         protocols: how each was spoken to.
         requests: how many different requests were sent in turn.
@@ -163,14 +192,14 @@ class Result:
         request_bytes: the mean size of a request's body.
         processes: how many made the load.
         levels: what was measured, in order.
-        differences: of two servers' answers; () for one.
+        comparison: of two servers' answers; None for one server.
         notes: what should be known to read the numbers.
         interrupted: whether it was stopped early; what was measured so far is there.
         lost: whether a server went away.
     """
 
-    model: str
-    signature: str
+    settings: Settings
+    began: datetime
     versions: tuple[int, ...]
     protocols: tuple[Protocol, ...]
     requests: int
@@ -178,10 +207,22 @@ class Result:
     request_bytes: float
     processes: int
     levels: tuple[Level, ...]
-    differences: tuple[OutputDifference, ...]
+    comparison: Comparison | None
     notes: tuple[str, ...]
     interrupted: bool
     lost: bool
+
+    @property
+    def batches_told(self) -> bool:
+        """Whether any server told of batches beside its answers."""
+        return any(m.tally.batches.told for level in self.levels for m in level.measurements)
+
+    @property
+    def title(self) -> str:
+        """Model and signature; recorded requests have their own signatures."""
+        recorded = self.settings.traffic is not None
+        what = "recorded requests" if recorded else self.settings.signature
+        return f"{self.settings.model}, {what}"
 
     @property
     def answered(self) -> bool:
@@ -197,8 +238,6 @@ def round_of(tally: Tally) -> Round:
     return Round(rate, tally.latency.quantile(0.5) / 1e9, tally.latency.quantile(0.99) / 1e9)
 
 
-def _ratio(name: str, one: float, two: float, rounds: list[tuple[float, float]]) -> Ratio:
-    single = [a / b for a, b in rounds if a and b]
-    return Ratio(
-        name, one / two if two else 0.0, min(single, default=0.0), max(single, default=0.0)
-    )
+def _ratio(name: str, rounds: list[tuple[float, float]]) -> Ratio:
+    single = [a / b for a, b in rounds if a and b] or [0.0]
+    return Ratio(name, median(single), min(single), max(single))

@@ -108,7 +108,11 @@ def meet(settings: Settings, addresses: tuple[str, ...]) -> list[Server]:
             )
             target = _target(address, client, settings.timeout)
         form = Form(
-            target.protocol, settings.body, settings.model, settings.version, settings.label
+            target.protocol,
+            settings.body or "json",
+            settings.model,
+            settings.version,
+            settings.label,
         )
         if settings.traffic is not None:
             requests, notes = _recorded(settings.traffic, form, metadata)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from servable.bench import encoding
 from servable.bench.encoding import Form
 from servable.bench.messages import Request
+from servable.bench.settings import Unfit
 from servable.client.examples import request_body
-from servable.errors import InvalidArgument, NotFound
-from servable.pb import inference_pb2, serving_pb2
+from servable.errors import DataLoss, NotFound, ServableError
+from servable.pb import inference_pb2, logs_pb2, serving_pb2
+from servable.recording import tfrecord
 from servable.recording.prediction_log import Kind, kind_of, request_of, specs_of
 from servable.recording.prediction_log import Request as Message
 from servable.recording.summary import files_of, requests_in
@@ -52,17 +54,15 @@ def read(path: Path, form: Form, signatures: Mapping[str, Signature]) -> Traffic
     They go to the model and version of `form`, whatever they named, and keep their signature.
 
     Raises:
-        NotFound: there are no such files.
-        InvalidArgument: nothing in them can be sent.
+        NotFound: there are no such files, or no record in any.
+        Unfit: nothing in them can be sent.
         ServableError: a file is damaged.
     """
-    files = files_of(path)
-    if not files:
-        raise NotFound(f"no recorded requests at {path}", hint=f"Looked for {path.absolute()}.")
+    check(path)
     found: list[Request] = []
     skipped = size = 0
-    for file in files:
-        for _, log in requests_in(file):
+    for file in files_of(path):
+        for log in _logs(file):
             request = _encoded(kind_of(log), request_of(log), form, signatures)
             if request is None:
                 skipped += 1
@@ -72,11 +72,49 @@ def read(path: Path, form: Form, signatures: Mapping[str, Signature]) -> Traffic
                 return Traffic(tuple(found), skipped, True)
             found.append(request)
     if not found:
-        raise InvalidArgument(
-            f"none of {skipped} recorded requests at {path} can be sent over {form.protocol}",
+        raise Unfit(
+            f"none of {skipped} recorded requests at {path} can be sent over {form.protocol}"
+            if skipped
+            else f"no record at {path} is a request that can be sent",
             hint="`servable warmup show` tells what a file holds. MultiInference needs gRPC.",
         )
     return Traffic(tuple(found), skipped, False)
+
+
+def check(path: Path) -> None:
+    """Look whether there are recorded requests, as far as the first record of each file.
+
+    Raises:
+        NotFound: there are no such files, or no record in any.
+        DataLoss: a file does not begin with a record; the message names it.
+    """
+    begin = [_begins_with_a_record(file) for file in files_of(path)]
+    if not any(begin):
+        raise NotFound(
+            f"no recorded requests at {path}",
+            hint=f"Looked for {path.absolute()}: a file of PredictionLogs, or a folder of "
+            "`servable serve --log-requests`.",
+        )
+
+
+def _logs(file: Path) -> Iterator[logs_pb2.PredictionLog]:
+    try:
+        for _, log in requests_in(file):
+            yield log
+    except DataLoss as error:
+        raise _named(file, error) from error
+
+
+def _begins_with_a_record(file: Path) -> bool:
+    try:
+        return next(tfrecord.read(file), None) is not None
+    except ServableError as error:
+        raise _named(file, error) from error
+
+
+def _named(file: Path, error: ServableError) -> DataLoss:
+    named = str(file) in error.message
+    return DataLoss(error.message if named else f"{file}: {error.message}", hint=error.hint)
 
 
 def _encoded(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from servable.cli.bench_options import counts, duration, rates, refuse_contradictions
+from servable.cli.bench_output import outputs_at, write
 from servable.cli.connecting import versioned
 from servable.cli.failure import REFUSED, USAGE, Failure, reported
 from servable.cli.signals import stop_requested
@@ -22,58 +23,28 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells give it."""
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_EITHER = (
-    ("clients", "rates", "--clients make a closed loop, --rate an open one; measure them apart."),
-    ("duration", "requests", "A round ends after a time or after a number of requests."),
-)
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
-
-
-def duration(text: str) -> float:
-    """Return the seconds in `500ms`, `10s`, `2m`, `1h`, or in a number without a unit.
-
-    Raises:
-        click.BadParameter: it is no such length of time.
-    """
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|)", text.strip())
-    if found is None:
-        raise click.BadParameter(f"{text!r} is no length of time such as 500ms, 10s or 2m.")
-    return float(found[1]) * _UNITS[found[2]]
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in _numbers(text, r"[0-9]{1,9}"))
-
-
-def _rates(text: str) -> tuple[float, ...]:
-    return tuple(float(number) for number in _numbers(text, r"[0-9]{1,9}(?:\.[0-9]{1,9})?"))
-
-
-def _numbers(text: str, form: str) -> list[str]:
-    numbers = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(form, number) for number in numbers):
-        raise click.BadParameter(f"{text!r} is no list of numbers such as 1,8,32.")
-    return numbers
+UNEQUAL = 3
+"""Exit code: measured, and two servers' answers differ."""
 
 
 @click.command(short_help="Measure how many requests a server answers, and how fast.")
 @click.argument("address", metavar="HOST:PORT")
 @click.option("--model", required=True, help="The model's name on the server.")
-@click.option("--grpc", "protocol", flag_value="grpc", help="Speak gRPC. [default: ask the port]")
-@click.option("--rest", "protocol", flag_value="rest", help="Speak REST.")
+@click.option("--grpc", is_flag=True, help="Speak gRPC.  [default: ask the port]")
+@click.option("--rest", is_flag=True, help="Speak REST.")
 @click.option(
     "--clients",
-    type=_counts,
+    type=counts,
     metavar="N,...",
     help="Closed loop: so many clients, each with one request at a time.  [default: 1,8,32]",
 )
 @click.option(
     "--rate",
     "rates",
-    type=_rates,
+    type=rates,
     metavar="N,...",
-    help="Open loop: so many requests per second, at random times, answered or not.",
+    help="Open loop: so many requests per second, up to a million, at random times, answered "
+    "or not.",
 )
 @click.option("--duration", type=duration, metavar="TIME", help="Of each round.  [default: 10s]")
 @click.option("--requests", type=int, help="Requests in each round, instead of --duration.")
@@ -88,6 +59,12 @@ def _numbers(text: str, form: str) -> list[str]:
 @click.option("--rounds", type=int, help="Rounds of each load.  [default: 1; 3 with --against]")
 @click.option("--against", metavar="HOST:PORT", help="Give a second server the same, in turn.")
 @click.option(
+    "--tolerance",
+    type=float,
+    help="By which floats may differ with --against, as a share of the largest one.  "
+    "[default: 1e-5]",
+)
+@click.option(
     "--input",
     "inputs",
     multiple=True,
@@ -100,37 +77,42 @@ def _numbers(text: str, form: str) -> list[str]:
     type=click.Path(exists=True, path_type=Path),
     help="Recorded requests to send: a file or folder of PredictionLogs.",
 )
-@click.option("--batch-size", type=int, default=1, show_default=True, help="Rows in a request.")
+@click.option("--batch-size", type=int, help="Rows in a request.  [default: 1]")
 @click.option(
     "--body",
     type=click.Choice(["json", "protobuf", "npy", "raw"]),
-    default="json",
-    show_default=True,
-    help="How tensors travel over REST. All but json need Servable.",
+    help="How tensors travel over REST. All but json need Servable.  [default: json]",
 )
-@click.option("--signature", default="serving_default", show_default=True, help="Signature to run.")
+@click.option("--signature", help="Signature to run.  [default: serving_default]")
 @versioned
 @click.option(
     "--connections",
     type=int,
     help="gRPC: connections in all.  [default: one for each process]  REST has one for each "
-    "client; with --rate at most so many, 64 by default.",
+    "client, and no choice; with --rate at most so many, 64 by default.",
 )
 @click.option("--processes", type=int, help="Load processes.  [default: half the processors]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of values and times.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of values and times; 0 or more."
+)
 @click.option(
     "--timeout", type=duration, metavar="TIME", default="60s", show_default=True,
     help="After which a request has failed.",
 )  # fmt: skip
 @click.option("--json", "json_path", metavar="FILE", help="Write all numbers; - for the terminal.")
-@click.option("--html", "html_path", type=_FILE, help="Write a page with drawings.")
-@click.option("--plot", "plot_path", type=_FILE, help="Write a picture; needs matplotlib.")
+@click.option("--html", "html_path", metavar="FILE", help="Write a page with drawings.")
+@click.option(
+    "--plot",
+    "plot_path",
+    metavar="FILE",
+    help="Write a picture, such as .png, .svg or .pdf; needs matplotlib.",
+)
 def bench(
     address: str,
     inputs: tuple[str, ...],
     json_path: str | None,
-    html_path: Path | None,
-    plot_path: Path | None,
+    html_path: str | None,
+    plot_path: str | None,
     **given: Any,
 ) -> None:
     """Measure the server at HOST:PORT: throughput, and how long answers take.
@@ -150,17 +132,20 @@ def bench(
 
     Works with TensorFlow Serving too. Ctrl-C ends it and shows what was measured so far.
     Exit codes: 0 measured, 1 refused, unreachable or no good answers, 2 something in the
-    command itself, 130 Ctrl-C.
+    command itself, 3 measured and the answers of the two servers differ (--against),
+    130 Ctrl-C.
     """
-    from servable.bench import plot, run
+    from servable.bench import Unfit, run
 
     with reported(USAGE):
+        outputs = outputs_at(json_path, html_path, plot_path)
         settings = _settings(address, inputs, given)
-        if plot_path is not None:
-            plot.check_installed()
     with stop_requested() as stop, reported(), _progress() as progress:
-        result = run(settings, progress=progress, stop=stop)
-    _write(result, json_path, html_path, plot_path)
+        try:
+            result = run(settings, progress=progress, stop=stop)
+        except Unfit as error:
+            raise Failure(error.message, hint=error.hint, exit_code=USAGE) from error
+    write(result, outputs)
     _end(result)
 
 
@@ -171,18 +156,20 @@ def _settings(address: str, inputs: tuple[str, ...], given: dict[str, Any]) -> S
         Failure: two of them contradict each other.
         ServableError: one is out of range, or an input can not be read.
     """
-    from servable.bench import Settings
+    from servable.bench import Settings, traffic
     from servable.client.probe import UNIX, split_address
 
     for place in (address, given["against"]):
         if place is not None and not place.startswith(UNIX):
             split_address(place)
-    for one, two, hint in _EITHER:
-        if given[one] is not None and given[two] is not None:
-            names = " and ".join("--" + name.replace("rates", "rate") for name in (one, two))
-            raise Failure(f"{names} are both given", hint=hint, exit_code=USAGE)
+    refuse_contradictions({**given, "inputs": inputs})
     chosen = {name: value for name, value in given.items() if value is not None}
-    settings = Settings(address, **chosen)
+    grpc, rest = chosen.pop("grpc"), chosen.pop("rest")
+    settings = Settings(address, protocol="grpc" if grpc else "rest" if rest else "auto", **chosen)
+    if settings.protocol != "auto":
+        settings.check_fits({settings.protocol})
+    if settings.traffic is not None:
+        traffic.check(settings.traffic)
     if not inputs:
         return settings
     from dataclasses import replace
@@ -257,31 +244,6 @@ def _progress() -> Iterator[Callable[[Step], None] | None]:
         yield tell
 
 
-def _write(
-    result: Result, json_path: str | None, html_path: Path | None, plot_path: Path | None
-) -> None:
-    from servable.bench import plot
-    from servable.bench.document import document
-    from servable.bench.html import page
-    from servable.cli.bench_report import print_result
-    from servable.cli.json_out import render
-
-    if json_path == "-":
-        click.echo(render(document(result), pretty=sys.stdout.isatty()))
-    elif result.levels:
-        print_result(result)
-    try:
-        if json_path not in (None, "-"):
-            Path(str(json_path)).write_text(render(document(result), pretty=True) + "\n")
-        if html_path is not None:
-            html_path.write_text(page(result), encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"can not write {error.filename}: {error.strerror}") from error
-    if plot_path is not None:
-        with reported():
-            plot.draw(result, plot_path)
-
-
 def _end(result: Result) -> None:
     if result.interrupted and not result.lost:
         click.echo("Stopped early.", err=True)
@@ -292,3 +254,13 @@ def _end(result: Result) -> None:
         raise Failure("no request was answered well at some load", hint="See the errors above.")
     if any(m.unreadable for level in result.levels for m in level.measurements):
         raise Failure("a server's answers can not be read", hint="See the notes above.")
+    apart = result.comparison
+    if apart is not None and not apart.same:
+        refused = f"; one server refused {apart.refused_by_one} that the other answered"
+        raise Failure(
+            f"{apart.unequal} of {apart.compared} answers differ"
+            + (refused if apart.refused_by_one else ""),
+            hint=f"Floats may differ by {result.settings.tolerance:g} of the largest one: "
+            "see --tolerance.",
+            exit_code=UNEQUAL,
+        )

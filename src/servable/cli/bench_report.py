@@ -6,9 +6,8 @@ import math
 
 import click
 
-from servable.bench import Histogram, Level, Measurement, Result
-from servable.bench.document import quantile_name
-from servable.bench.results import QUANTILES
+from servable.bench import Comparison, Histogram, Level, Measurement, Result
+from servable.bench.table import headings, milliseconds, rows
 from servable.cli.tables import print_table
 
 _BARS = 10
@@ -17,14 +16,14 @@ _BAR_WIDTH = 40
 
 def print_result(result: Result) -> None:
     """Print tables, distributions, differences and notes."""
-    print_table(_headings(result), _rows(result))
+    print_table(headings(result), rows(result))
     for level in result.levels:
         for measured in level.measurements:
             _print_distribution(level, measured)
             _print_errors(level, measured)
-    if len(result.protocols) > 1:
+    if result.comparison is not None:
         _print_ratios(result)
-        _print_differences(result)
+        _print_comparison(result.comparison)
     for note in result.notes:
         click.echo(f"{click.style('note:', fg='yellow')} {note}")
 
@@ -47,48 +46,6 @@ def bars(histogram: Histogram, count: int) -> list[tuple[float, float, int]]:
     return list(zip(edges, edges[1:], values, strict=False))
 
 
-def _headings(result: Result) -> list[str]:
-    headings = ["load", "server", "requests/s", "rows/s", "mean ms"]
-    headings += [quantile_name(share) for share in QUANTILES] + ["max", "errors"]
-    if _told(result):
-        headings.append("rows in a batch")
-    return [*headings, "generator"]
-
-
-def _rows(result: Result) -> list[list[str]]:
-    rows = []
-    for level in result.levels:
-        for measured in level.measurements:
-            row = [
-                level.label,
-                measured.address,
-                f"{measured.throughput:,.1f}",
-                f"{measured.rows_per_second:,.1f}",
-                _ms(measured.mean),
-                *(_ms(measured.quantile(share)) for share in QUANTILES),
-                _ms(measured.longest),
-                str(measured.tally.errors.total()),
-            ]
-            if _told(result):
-                row.append(_batch(measured))
-            row.append(f"{measured.cpu_per_request * 1e6:.0f} us, {measured.tally.busiest:.0%}")
-            rows.append(row)
-    return rows
-
-
-def _told(result: Result) -> bool:
-    return any(m.tally.batches.told for level in result.levels for m in level.measurements)
-
-
-def _batch(measured: Measurement) -> str:
-    sizes = measured.tally.batches.sizes
-    if not sizes:
-        return ""
-    # A batch of n rows is told of by as many answers as it has requests: weigh it once.
-    mean = sizes.total() / sum(count / size for size, count in sizes.items())
-    return f"{mean:.1f} (up to {max(sizes)})"
-
-
 def _print_distribution(level: Level, measured: Measurement) -> None:
     found = bars(measured.tally.latency, _BARS)
     if not found:
@@ -97,7 +54,8 @@ def _print_distribution(level: Level, measured: Measurement) -> None:
     most = max(count for _, _, count in found)
     for low, high, count in found:
         bar = "█" * math.ceil(count / most * _BAR_WIDTH)
-        click.echo(f"{_ms(low / 1e9):>9} - {_ms(high / 1e9):<9} {bar} {count or ''}".rstrip())
+        edges = f"{milliseconds(low / 1e9):>9} - {milliseconds(high / 1e9):<9}"
+        click.echo(f"{edges} {bar} {count or ''}".rstrip())
     click.echo()
 
 
@@ -115,22 +73,25 @@ def _print_ratios(result: Result) -> None:
         ["first / second", "throughput", "p50", "p99"],
         [
             [level.label]
-            + [f"{r.overall:.2f} ({r.lowest:.2f} - {r.highest:.2f})" for r in level.ratios]
+            + [f"{r.median:.2f} ({r.lowest:.2f} - {r.highest:.2f})" for r in level.ratios]
             for level in result.levels
             if level.ratios
         ],
     )
 
 
-def _print_differences(result: Result) -> None:
-    print_table(
-        ["output", "answers", "unequal", "largest difference", "relative", "problem"],
-        [
-            [d.output, d.compared, d.unequal, f"{d.absolute:.3g}", f"{d.relative:.3g}", d.problem]
-            for d in result.differences
-        ],
+def _print_comparison(comparison: Comparison) -> None:
+    why = f" ({comparison.why_fewer})" if comparison.why_fewer else ""
+    click.echo(
+        f"Answers to {comparison.compared} of {comparison.requests} different requests were "
+        f"compared{why}; {comparison.unequal} are unequal."
     )
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g}" if seconds < 1 else f"{seconds * 1e3:,.0f}"
+    if comparison.outputs:
+        print_table(
+            ["output", "answers", "unequal", "largest difference", "relative", "problem"],
+            [
+                [o.output, o.compared, o.unequal, f"{o.absolute:.3g}", f"{o.relative:.3g}",
+                 o.problem]
+                for o in comparison.outputs
+            ],
+        )  # fmt: skip

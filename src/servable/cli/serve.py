@@ -267,7 +267,13 @@ def _check_installed(engine: Engine) -> None:
         check_installed(engine)
 
 
-def announce(config: ServerConfig, grpc_port: int, rest_port: int, models: Iterable[Model]) -> None:
+def announce(
+    config: ServerConfig,
+    grpc_port: int,
+    rest_port: int,
+    models: Iterable[Model],
+    workers: int = 1,
+) -> None:
     """Log where the server listens, and what it serves."""
     host = config.host
     url = reachable(host)
@@ -277,16 +283,17 @@ def announce(config: ServerConfig, grpc_port: int, rest_port: int, models: Itera
         log.info("gRPC on the UNIX socket %s", config.grpc.socket_path)
     if host in EVERYWHERE:
         log.info("listening on all interfaces (%s); --host 127.0.0.1 is this machine only", host)
-    log.info("%s", _computing(config.settings))
+    log.info("%s", _computing(config.settings, workers))
     for model in models:
         log.info("%s", _described(model))
 
 
-def _computing(settings: EngineSettings) -> str:
+def _computing(settings: EngineSettings, workers: int) -> str:
     from servable.cpus import cpu_budget
 
     cpus = settings.threads or cpu_budget()
-    return f"computing with {cpus} CPU{'s' * (cpus > 1)}, performance hint {settings.hint}"
+    each = f" in each of {workers} workers" if workers > 1 else ""
+    return f"computing with {cpus} CPU{'s' * (cpus > 1)}{each}, performance hint {settings.hint}"
 
 
 def _described(model: Model) -> str:

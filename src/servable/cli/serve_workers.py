@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("servable.serve")
 
-Announce = Callable[["ServerConfig", int, int, Iterable["Model"]], None]
+Announce = Callable[["ServerConfig", int, int, Iterable["Model"], int], None]
 
 
 def serve_together(
@@ -64,7 +64,7 @@ def serve_together(
         )
         job = Job(shared, 1, log_level, log_format)
         supervisor = Supervisor(
-            job, workers, lambda models: announce(shared, ports[0], ports[1], models)
+            job, workers, lambda models: announce(shared, ports[0], ports[1], models, workers)
         )
         try:
             with reported():

@@ -68,6 +68,7 @@ class Agreement(Protocol):
 
         Raises:
             Unavailable: others were not ready for it in time; nothing was changed.
+            Cancelled: this process stops; nothing was changed.
         """
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ class BatchNote:
         rows: rows that were computed at once, without padding.
         requests: how many they were of.
         padding: rows that were added.
+        first: whether it is the one of these requests by which the batch is counted.
         ahead: seconds of computing before the servable was asked, if it was done then.
         reason: what ended the wait: `free`, the engine was done with what it did before;
             `full`, `timeout` of a batch that waits for more.
@@ -27,6 +28,7 @@ class BatchNote:
     requests: int
     padding: int = 0
     reason: str = "free"
+    first: bool = True
     ahead: float = 0.0
 
     def __str__(self) -> str:

@@ -47,7 +47,6 @@ class Metrics:
         self._start.at().set(round(time.time(), 3))
         self._workers = _one(table.WORKERS)
         self._workers.at().set(1)
-        self._worker_requests = numbers(table.WORKER_REQUESTS)
         self._worker = ""
         self._others: Callable[[], Sequence[Snapshot]] = tuple
 
@@ -116,9 +115,9 @@ class Metrics:
         if (resident := _resident_bytes()) is not None:
             self._memory.at().set(resident)
         requests = self.requests.families()
+        worker_requests = numbers(table.WORKER_REQUESTS)
         if self._worker:
-            answered = sum(member.value for _, member in self.requests.total.members())
-            self._worker_requests.at(self._worker).set(answered)
+            worker_requests.at(self._worker).set(self.requests.answered.value)
         return [
             *requests,
             self._in_flight,
@@ -130,7 +129,7 @@ class Metrics:
             self._memory,
             self._start,
             self._workers,
-            self._worker_requests,
+            worker_requests,
         ]
 
     def _forget(self, model: str, version: int) -> None:

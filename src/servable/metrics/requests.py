@@ -7,7 +7,7 @@ when enough have come together or when the page is asked for.
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ UNKNOWN = "(unknown)"
 PHASES = ("queue", "decode", "host", "island", "encode")
 _PENDING = 512  # requests whose numbers wait to be sorted into buckets
 
-_FIELDS = 10  # of a record
+_FIELDS = 8  # of a record
 
 _Labels = tuple[str, int | None, str, str, int]
 """Model, version, api, transport, status code. As a plain int, that is quick to look up."""
@@ -55,6 +55,7 @@ class Observation:
         island_seconds: what compiled parts of the model took of that.
         examples: of a request that computes several things of them.
         batch: which batch it was computed in, if it waited for one.
+        batches: those that are counted with it.
         answered: wants the message and the answer to it, once the answer is good.
         done: is called once the answer is made and good; never raises.
         header: returns the first header, or metadata, of that name; "" if there is none.
@@ -72,6 +73,7 @@ class Observation:
     island_seconds = 0.0
     waited = 0.0
     batch: BatchNote | None = None
+    batches: tuple[BatchNote, ...] = ()
 
     def __init__(
         self,
@@ -125,10 +127,12 @@ class Requests:
 
     Attributes:
         tracing: gets every request as well.
+        answered: how many there were, those to versions that are gone included.
     """
 
     def __init__(self) -> None:
         self.tracing = Tracing()
+        self.answered = Number()
         self._lock = threading.Lock()
         self._providers: tuple[ModelProvider, ...] = ()
         self._series: dict[_Labels, _Series] = {}
@@ -142,6 +146,7 @@ class Requests:
         self.phases = histograms(table.PHASE_SECONDS)
         self.bytes_in = numbers(table.REQUEST_BYTES)
         self.bytes_out = numbers(table.RESPONSE_BYTES)
+        self.batches = numbers(table.BATCHES)
         self.batch_rows = histograms(table.BATCH_ROWS)
         self.batch_padding = numbers(table.BATCH_PADDING)
 
@@ -170,10 +175,11 @@ class Requests:
                 seen.run_seconds,
                 seen.island_seconds,
                 now - seen.run_ended,
-                *((0, 0) if seen.batch is None else (seen.batch.rows, seen.batch.padding)),
             )
+            if seen.batches:
+                series.batches.extend(seen.batches)
         else:
-            record = (seconds, seen.bytes_in, bytes_out, -1, -1, -1, -1, -1, 0, 0)
+            record = (seconds, seen.bytes_in, bytes_out, -1, -1, -1, -1, -1)
         pending = series.pending
         pending.append(record)
         if len(pending) >= _PENDING:
@@ -198,6 +204,7 @@ class Requests:
             self.phases,
             self.bytes_in,
             self.bytes_out,
+            self.batches,
             self.batch_rows,
             self.batch_padding,
         )
@@ -263,17 +270,21 @@ class _Series:
 
     Attributes:
         pending: a record for each that is in no bucket yet: seconds, bytes in, bytes
-            out, and waiting, decoding, run, the islands' share of it, and encoding, or -1;
-            the rows of its batch and those added, or 0. Any thread may append to it.
+            out, and waiting, decoding, run, the islands' share of it, and encoding, or -1.
+            Any thread may append to it.
+        batches: likewise, the batches that are counted with them.
     """
 
     def __init__(self, key: _Key, families: Requests) -> None:
         self._settling = threading.Lock()
         self.pending: deque[tuple[float, ...]] = deque()
+        self.batches: deque[BatchNote] = deque()
+        self._answered = families.answered
         self._total = families.total.at(*key.labels, key.code.name)
         self._seconds = families.seconds.at(*key.labels)
         # Most kinds of request never come as far as to a phase, and many models have no island.
         self._phases = {phase: partial(families.phases.at, *key.labels, phase) for phase in PHASES}
+        self._batches = partial(families.batches.at, *key.labels[:2])
         self._rows = partial(families.batch_rows.at, *key.labels[:2])
         self._padding = partial(families.batch_padding.at, *key.labels[:2])
         self._bytes_in = families.bytes_in.at(*key.labels)
@@ -285,12 +296,14 @@ class _Series:
         with self._settling:
             # More may come in meanwhile, from threads that take no lock.
             records = [self.pending.popleft() for _ in range(len(self.pending))]
+            batches = [self.batches.popleft() for _ in range(len(self.batches))]
         if not records:
             return
         flat = np.fromiter(chain.from_iterable(records), np.float64, len(records) * _FIELDS)
         columns = flat.reshape(-1, _FIELDS).T
         seconds, bytes_in, bytes_out = columns[:3]
-        queue, decode, run, island, encode, rows, padding = columns[3:, columns[3] >= 0]
+        queue, decode, run, island, encode = columns[3:, columns[3] >= 0]
+        self._answered.add(len(seconds))
         self._total.add(len(seconds))
         self._seconds.add(seconds)
         self._bytes_in.add(bytes_in.sum())
@@ -299,9 +312,11 @@ class _Series:
         for phase, samples in zip(PHASES, phases, strict=True):
             if len(samples):
                 self._phases[phase]().add(samples)
-        if rows.any():
-            self._rows().add(rows[rows > 0])
-            self._padding().add(padding.sum())
+        if batches:
+            self._rows().add(np.array([float(batch.rows) for batch in batches]))
+            self._padding().add(sum(batch.padding for batch in batches))
+            for reason, count in Counter(batch.reason for batch in batches).items():
+                self._batches(reason).add(count)
         self._peer.add(seconds, run)
 
 

@@ -149,17 +149,23 @@ RESPONSE_BYTES = Metric(
     "Bytes of answers, without headers, before compression.",
     _REQUEST,
 )
+BATCHES = Metric(
+    "servable_batches_total",
+    Kind.COUNTER,
+    "Runs of a model for requests that waited to be computed with others, by what ended the wait.",
+    ("model", "version", "reason"),
+)
 BATCH_ROWS = Metric(
     "servable_batch_rows",
     Kind.HISTOGRAM,
-    "Rows that were computed at once, for each request that waited to be computed with others.",
+    "Rows that were computed at once in such a run, without padding.",
     ("model", "version"),
     _growing(1, 2, 11),
 )
 BATCH_PADDING = Metric(
     "servable_batch_padding_rows_total",
     Kind.COUNTER,
-    "Rows that were added to make up batches of allowed sizes, for each of their requests.",
+    "Rows that were added to make up batches of allowed sizes.",
     ("model", "version"),
 )
 IN_FLIGHT = Metric(
@@ -267,6 +273,7 @@ OWN: Sequence[Metric] = (
     PHASE_SECONDS,
     REQUEST_BYTES,
     RESPONSE_BYTES,
+    BATCHES,
     BATCH_ROWS,
     BATCH_PADDING,
     IN_FLIGHT,

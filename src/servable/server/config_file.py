@@ -7,11 +7,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from servable.config.models import ModelConfig, read_models
 from servable.config.text import read
-from servable.errors import ServableError
+from servable.errors import Cancelled, ServableError
 from servable.pb import config_pb2
 from servable.transport.options import Tls
 
@@ -34,8 +35,10 @@ def read_config(path: Path, *, first: bool = True) -> tuple[ModelConfig, ...]:
 
 
 def fingerprint(listed: Sequence[ModelConfig]) -> str:
-    """Return what tells a list from others, the same in every process."""
-    return hashlib.sha256(repr(tuple(listed)).encode("utf-8", "backslashreplace")).hexdigest()
+    """Return what tells a list from others: the same for equal ones in every process."""
+    # The labels were a map of a protobuf message, whose order is another one in each process.
+    ordered = [replace(model, labels=dict(sorted(model.labels.items()))) for model in listed]
+    return hashlib.sha256(repr(ordered).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def read_tls(path: str | os.PathLike[str]) -> Tls:
@@ -58,7 +61,8 @@ class ConfigWatch:
 
     Args:
         path: the file; it may be replaced or pointed elsewhere between two looks.
-        apply: serves a list, or raises ServableError and changes nothing.
+        apply: serves a list, or raises ServableError and changes nothing; Cancelled if the
+            server stops, which is no fault.
         poll_seconds: pause between looks; more than 0.
         applied: returns how often something was applied, by whomever; None if nobody counts.
     """
@@ -100,6 +104,8 @@ class ConfigWatch:
             configs = read_config(self._path, first=False)
             failed = "PollFilesystemAndReloadConfig failed to ReloadConfig"
             self._apply(configs)
+        except Cancelled:
+            log.debug("the server stops; what %s lists is not applied any more", self._path)
         except ServableError as error:
             self._say(f"{failed}: {error.status_text}", error.hint)
         except Exception:

@@ -21,7 +21,10 @@ _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {
 
 
 def configure(
-    level: str = "info", log_format: LogFormat = "text", stream: TextIO | None = None
+    level: str = "info",
+    log_format: LogFormat = "text",
+    stream: TextIO | None = None,
+    worker: int | None = None,
 ) -> None:
     """Send the log of the whole process to one stream; replaces what was set up before.
 
@@ -33,11 +36,15 @@ def configure(
             unless NO_COLOR is set; json is one object for each line, with ts
             (UTC, ISO 8601), level, logger, message and, after a fault, traceback.
         stream: standard error by default.
+        worker: the number of this process among several that write to the stream; said in
+            every line, in JSON as worker. None if it is the only one, or looks after them.
     """
     stream = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(stream)
     colour = stream.isatty() and not os.environ.get("NO_COLOR")
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter(colour=colour))
+    handler.setFormatter(
+        JsonFormatter(worker) if log_format == "json" else TextFormatter(worker, colour=colour)
+    )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("servable").setLevel(level.upper())
 
@@ -45,8 +52,9 @@ def configure(
 class TextFormatter(logging.Formatter):
     """Time, level and message on one line; a traceback below it."""
 
-    def __init__(self, *, colour: bool) -> None:
+    def __init__(self, worker: int | None = None, *, colour: bool) -> None:
         super().__init__()
+        self._speaker = "" if worker is None else f"worker {worker}: "
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
@@ -56,7 +64,7 @@ class TextFormatter(logging.Formatter):
         if self._colour:
             moment = f"\x1b[2m{moment}\x1b[0m"
             level = f"\x1b[{_COLOURS.get(record.levelname, '0')}m{level}\x1b[0m"
-        line = f"{moment} {level} {record.getMessage().translate(_VISIBLE)}"
+        line = f"{moment} {level} {self._speaker}{record.getMessage().translate(_VISIBLE)}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
@@ -64,6 +72,10 @@ class TextFormatter(logging.Formatter):
 
 class JsonFormatter(logging.Formatter):
     """One JSON object on one line."""
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._speaker = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the object for one record."""
@@ -78,4 +90,5 @@ class JsonFormatter(logging.Formatter):
             entry["traceback"] = self.formatException(record.exc_info)
         # Lone surrogates (a file name that is no UTF-8) would make orjson refuse the line.
         safe = {key: value.encode("utf-8", "backslashreplace") for key, value in entry.items()}
-        return orjson.dumps({key: value.decode() for key, value in safe.items()}).decode()
+        shown = {key: value.decode() for key, value in safe.items()}
+        return orjson.dumps({**shown, **self._speaker}).decode()

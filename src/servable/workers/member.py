@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from servable.core.agreement import Change, Verb
-from servable.errors import Unavailable
+from servable.errors import Cancelled, Unavailable
 from servable.workers.barrier import HOLD_SECONDS
 from servable.workers.messages import Held, Made, Ready, ToSupervisor, Withdrawn
 
@@ -95,6 +95,7 @@ class Member:
 
         Raises:
             Unavailable: others were not ready for it in time.
+            Cancelled: this worker stops.
         """
         deadline = time.monotonic() + TOGETHER_SECONDS
         while not self.may(change):
@@ -104,6 +105,8 @@ class Member:
                     self._changed.wait_for(lambda: self._closed or change in self._granted, left)
                     continue
             if self.withdraw(change):
+                if self._closed:
+                    raise Cancelled("The server is stopping.")
                 raise Unavailable(
                     "The other workers do not have the same configuration.",
                     hint="Each reads it for itself; it is tried again at the next look.",

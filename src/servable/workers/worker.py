@@ -139,7 +139,7 @@ def main(descriptor: int) -> None:
     job = desk.receive()
     if not isinstance(job, Job):
         raise TypeError(f"A worker's first message is its job, and not {job}.")
-    observe.configure(job.log_level, job.log_format)
+    observe.configure(job.log_level, job.log_format, worker=job.number)
     try:
         server = Server(job.config, agreement=desk.member)
     except ServableError as error:

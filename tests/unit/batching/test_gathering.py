@@ -13,6 +13,7 @@ from servable.batching.natural import NaturallyBatched
 from servable.batching.steps import Run, Steps, complete, settled, steps_of
 from servable.batching.trials import ENOUGH
 from servable.errors import InvalidArgument
+from servable.metrics.batches import BatchNote
 from servable.metrics.requests import CURRENT, Observation
 from servable.tensors import Array
 
@@ -105,16 +106,18 @@ def test_hundreds_go_in_turns_and_none_is_lost() -> None:
 
 def test_a_request_hears_of_its_batch() -> None:
     _, batched = served()
-    notes = []
+    notes, counted = [], list[BatchNote]()
 
     def asking() -> Steps[None]:
         seen = CURRENT.observation = Observation("predict", "grpc")
         yield Run(batched, "serving_default", {"x": np.ones((1, 1))}, ["y"])
         notes.append(seen.batch)
+        counted.extend(seen.batches)
 
     answer_together([asking(), asking()], never)
     assert [(note.rows, note.requests) for note in notes if note] == [(2, 2)] * 2
     assert all(note.ahead > 0 for note in notes if note)
+    assert len(counted) == 1
 
 
 def test_a_model_that_merges_nothing_answers_all(caplog: pytest.LogCaptureFixture) -> None:

@@ -100,6 +100,24 @@ def test_batches_are_padded_to_allowed_sizes(allowed: tuple[int, ...], size: int
     assert inner.sizes == [size]
 
 
+def test_each_batch_is_counted_with_one_of_its_requests() -> None:
+    inner = opened()
+    parameters = BatchingParameters(
+        8, 0, 10, 1, split_large=True, max_execution_batch_size=2, allowed_batch_sizes=(2, 8)
+    )
+    seen = CURRENT.observation = Observation("predict", "grpc")
+    batching(inner, parameters).run("serving_default", {"x": np.ones((5, 1))}, ["y"])
+    CURRENT.observation = None
+    assert [(note.rows, note.padding) for note in seen.batches] == [(2, 0), (2, 0), (1, 1)]
+
+
+def test_a_request_that_could_never_be_queued_is_told_what_could() -> None:
+    parameters = BatchingParameters(100, 0, 3, 1, split_large=True, max_execution_batch_size=4)
+    with pytest.raises(Unavailable) as caught:
+        batching(opened(), parameters).run("serving_default", {"x": np.ones((60, 1))}, ["y"])
+    assert caught.value.hint == "Send 12 rows at most, or raise max_enqueued_batches."
+
+
 def test_large_requests_are_cut_and_put_together_again() -> None:
     inner = opened()
     parameters = BatchingParameters(5, 0, 10, 1, split_large=True, max_execution_batch_size=2)

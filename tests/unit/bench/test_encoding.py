@@ -6,13 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from served_models import spec
 
 from servable import tensors
 from servable.bench import answers, encoding
-from servable.bench.apart import apart
 from servable.bench.encoding import Form
 from servable.bench.messages import Request
 from servable.bench.settings import Body
@@ -157,51 +154,3 @@ def test_classes_and_values_are_read_from_both_protocols() -> None:
     ]:
         read = answers.read(Request(path, headers, b"", 1, ""), data, "", {})
         assert {name: array.tolist() for name, array in read.items()} == found
-
-
-def test_equal_answers_are_not_apart() -> None:
-    (found,) = apart([({"y": Y}, {"y": Y.copy()})] * 3)
-    assert (found.compared, found.unequal, found.absolute, found.problem) == (3, 0, 0.0, "")
-
-
-FLOATS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3)
-
-
-@settings(deadline=None)
-@given(FLOATS, FLOATS)
-def test_the_largest_difference_is_the_same_from_either_side(
-    one: list[float], two: list[float]
-) -> None:
-    a, b = (np.array(values, np.float32) for values in (one, two))
-    (there,), (back,) = apart([({"y": a}, {"y": b})]), apart([({"y": b}, {"y": a})])
-    exact = max(abs(float(p) - float(q)) for p, q in zip(a, b, strict=True))
-    assert there.absolute == back.absolute == exact
-    assert there.unequal == (exact > 0)
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "absolute", "relative", "problem"),
-    [
-        (Y, np.array([0.25, 2], np.float32), 1.0, 0.5, ""),
-        (Y, Y[:1], 0.0, 0.0, "shape [2], not [1]"),
-        (Y, Y.astype(np.float64), 0.0, 0.0, "dtype float32, not float64"),
-        (np.array([b"a"], object), np.array([b"b"], object), 1.0, 1.0, ""),
-        (np.array([np.nan]), np.array([np.nan]), 0.0, 0.0, ""),
-        (np.array([np.nan]), np.array([1.0]), np.inf, np.inf, "NaN or infinite on one side only"),
-    ],
-)
-def test_how_far_answers_are_apart(
-    ours: Array, theirs: Array, absolute: float, relative: float, problem: str
-) -> None:
-    (found,) = apart([({"y": ours}, {"y": theirs}), ({"y": theirs}, {"y": theirs})])
-    assert (found.absolute, found.relative, found.problem) == (absolute, relative, problem)
-    assert (found.compared, found.unequal) == (2, 1 if absolute or problem else 0)
-
-
-def test_an_output_that_one_side_lacks_is_told_whichever_side_it_is() -> None:
-    pairs = [({"y": Y, "mine": Y}, {"y": Y, "theirs": Y})]
-    assert [(d.output, bool(d.problem)) for d in apart(pairs)] == [
-        ("mine", True),
-        ("theirs", True),
-        ("y", False),
-    ]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from servable.bench import traffic
+from servable.bench import Unfit, traffic
 from servable.bench.encoding import Form
-from servable.errors import DataLoss, InvalidArgument, NotFound
+from servable.errors import DataLoss, NotFound
 from servable.pb import example_pb2, inference_pb2, logs_pb2, serving_pb2
 from servable.recording import tfrecord
 from servable.tensor_proto import encode
@@ -92,7 +92,7 @@ def test_what_has_no_form_over_the_protocol_is_skipped_and_counted(tmp_path: Pat
     path = recorded(tmp_path / "r", several(), predict())
     found = traffic.read(path, REST, {})
     assert (len(found.requests), found.skipped) == (1, 1)
-    with pytest.raises(InvalidArgument, match="none of 1 recorded requests"):
+    with pytest.raises(Unfit, match="none of 1 recorded requests"):
         traffic.read(recorded(tmp_path / "s", several()), REST, {})
 
 
@@ -107,5 +107,22 @@ def test_a_folder_without_records_and_a_damaged_file_are_errors(tmp_path: Path) 
         traffic.read(tmp_path, GRPC, {})
     broken = tmp_path / "broken"
     broken.write_bytes(b"no record of anything at all")
-    with pytest.raises(DataLoss):
+    with pytest.raises(DataLoss, match=str(broken)):
         traffic.read(broken, GRPC, {})
+
+
+def test_damage_behind_the_first_record_is_told_with_the_file(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "r", predict())
+    with path.open("ab") as file:
+        file.write(b"damage that is long enough for a head")
+    traffic.check(path)
+    with pytest.raises(DataLoss, match=f"{path}: corrupted record"):
+        traffic.read(path, GRPC, {})
+
+
+def test_files_without_records_hold_no_requests(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(NotFound, match="no recorded requests"):
+        traffic.check(tmp_path / "empty")
+    with pytest.raises(Unfit, match="no record at"):
+        traffic.read(recorded(tmp_path / "r", logs_pb2.PredictionLog()), GRPC, {})

@@ -72,3 +72,19 @@ def test_requests_are_also_counted_by_worker() -> None:
 
     assert shown["servable_worker_requests_total", "1"] == 1
     assert shown["servable_worker_requests_total", "2"] == 2
+
+
+def test_what_a_worker_has_answered_is_not_forgotten_with_the_version_that_did() -> None:
+    metrics = Metrics()
+    metrics.share("1", tuple)
+    for version in (1, 2):
+        seen = Observation("predict", "grpc", model="m")
+        seen.version = version
+        metrics.requests.record(seen, Code.OK, 10)
+    assert values(metrics.page())["servable_worker_requests_total", "1"] == 2
+
+    metrics.note(Event(ServableId("m", 1), VersionState.END, None, 0.0))
+    shown = values(metrics.page())
+
+    assert ("servable_requests_total", "m,1,predict,grpc,OK") not in shown
+    assert shown["servable_worker_requests_total", "1"] == 2

@@ -21,6 +21,7 @@ from servable.core.states import VersionState
 from servable.errors import Cancelled, Code, NotFound, ServableError, Unimplemented
 from servable.handlers.reload import Reloadable, ReloadCall, reload
 from servable.metrics import table
+from servable.metrics.batches import BatchNote
 from servable.metrics.families import AnyFamily, histograms, numbers
 from servable.metrics.models import MeteredModels
 from servable.metrics.monitor import Metrics
@@ -244,6 +245,27 @@ def test_islands_are_told_from_the_rest_of_the_model() -> None:
         '"island"} 1',
         '"queue"} 2',
     ]
+
+
+def test_a_batch_is_counted_once_whatever_it_is_made_of() -> None:
+    metrics = Metrics()
+    for notes in (
+        [BatchNote(0.1, 3, 2, 1, "full")],
+        [],
+        [BatchNote(0.1, 4, 1, 0, "full"), BatchNote(0.1, 2, 1, 2, "timeout")],  # was split
+    ):
+        seen = Observation("predict", "grpc", model="m")
+        seen.version = 1
+        seen.run_began = seen.run_ended = seen.started
+        seen.batches = tuple(notes)
+        metrics.requests.record(seen, Code.OK, 20)
+    text = metrics.page()
+    of = 'model="m",version="1"'
+    assert f'servable_batches_total{{{of},reason="full"}} 2' in text
+    assert f'servable_batches_total{{{of},reason="timeout"}} 1' in text
+    assert f"servable_batch_rows_sum{{{of}}} 9" in text
+    assert f"servable_batch_rows_count{{{of}}} 3" in text
+    assert f"servable_batch_padding_rows_total{{{of}}} 3" in text
 
 
 def test_names_that_strangers_make_up_share_one_series_and_real_ones_keep_theirs() -> None:

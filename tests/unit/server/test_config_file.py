@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from servable.config.models import ModelConfig
-from servable.errors import FailedPrecondition, InvalidArgument, NotFound
-from servable.server.config_file import ConfigWatch, read_config
+from servable.errors import Cancelled, FailedPrecondition, InvalidArgument, NotFound
+from servable.server.config_file import ConfigWatch, fingerprint, read_config
 
 
 def write(path: Path, *names: str) -> None:
@@ -213,3 +213,22 @@ def test_a_list_that_is_refused_is_tried_at_every_look(counting: Counting) -> No
     assert counting.looks(20) == 0
     counting.refusal = None
     assert counting.looks(1) == 1
+
+
+def test_a_look_while_the_server_stops_reports_no_fault(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(desk.path, "a")
+    desk.refusal = Cancelled("The server is stopping.")
+    with caplog.at_level(logging.INFO):
+        desk.watch.look()
+    assert not caplog.records
+
+
+def test_equal_lists_have_one_fingerprint_in_whatever_order_labels_were_read() -> None:
+    first = ModelConfig("m", "/m", labels={"stable": 1, "canary": 2})
+    same = ModelConfig("m", "/m", labels={"canary": 2, "stable": 1})
+    moved = ModelConfig("m", "/m", labels={"stable": 2, "canary": 1})
+
+    assert fingerprint([first]) == fingerprint([same])
+    assert fingerprint([first]) != fingerprint([moved])

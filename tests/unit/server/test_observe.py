@@ -88,6 +88,12 @@ def test_json_is_one_object_a_line(logged: Callable[..., str]) -> None:
     }
 
 
+def test_one_of_several_workers_says_which_it_is(logged: Callable[..., str]) -> None:
+    assert logged("m 5: unloading", worker=2)[8:] == " INFO    worker 2: m 5: unloading\n"
+    entry = json.loads(logged("m 5: unloading", worker=2, log_format="json"))
+    assert (entry["worker"], entry["message"]) == (2, "m 5: unloading")
+
+
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_fault_brings_its_traceback(logged: Callable[..., str], log_format: str) -> None:
     try:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from servable.core.agreement import Change, Verb
-from servable.errors import Unavailable
+from servable.errors import Cancelled, Unavailable
 from servable.workers import member as module
 from servable.workers.member import Member
 from servable.workers.messages import Held, Made, Ready, ToSupervisor, Withdrawn
@@ -121,6 +121,13 @@ def test_a_worker_that_stops_asks_nobody_serves_nothing_new_and_drops_all(said: 
     assert not said.member.may(SERVE)
     assert said.member.withdraw(SERVE)
     assert said.member.may(Change(Verb.DROP, "m", "1"))
-    with pytest.raises(Unavailable), said.member.together(CONFIGURE):
+    with pytest.raises(Cancelled), said.member.together(CONFIGURE):
         raise AssertionError("it was applied")
     assert said.messages == []
+
+
+def test_a_worker_that_stops_does_not_blame_the_others_for_what_it_waited_for() -> None:
+    member = Member(lambda message: member.close() if message == Ready(CONFIGURE) else None)
+
+    with pytest.raises(Cancelled, match="stopping"), member.together(CONFIGURE):
+        raise AssertionError("it was applied")
