@@ -188,15 +188,16 @@ class App:
             self._send(exchange, Reply(200 if known else 400, b"", ()))
             return None
         exchange.asked = asked = _asked(exchange, route(head.method, head.target))
-        if asked.route.action in ADMINISTRATIVE:
+        action = asked.route.action
+        if action in ADMINISTRATIVE:
             self._access.check(admin_calls.caller(exchange))
-        elif asked.route.action.computes:
-            head.asked = asked  # the next with this head asks for the same
-        if asked.route.action.computes:
-            return asked
-        request = Request(asked.route, head.target)
-        self._send(exchange, complete(self._answer(request, exchange)))
-        return None
+        if not action.computes:
+            request = Request(asked.route, head.target)
+            self._send(exchange, complete(self._answer(request, exchange)))
+            return None
+        if action not in ADMINISTRATIVE:  # those are checked each time
+            head.asked = asked
+        return asked
 
     def _show_page(self, exchange: Exchange) -> None:
         target = exchange.head.target
@@ -299,12 +300,8 @@ def _asked(exchange: Exchange, wanted: Route) -> _Asked:
 def _observed(
     wanted: Route | None, length: int = 0, client_waits: Callable[[], bool] | None = None
 ) -> Observation:
-    api, model = (_APIS[wanted.action], wanted.name) if wanted else ("", "")
+    api, model = (wanted.action.value, wanted.name) if wanted else ("", "")
     return Observation(api, "rest", bytes_in=length, model=model, wanted=client_waits)
-
-
-_APIS = {action: action.value for action in Action}
-"""To ask an enumeration takes several times as long."""
 
 
 def _refusal(error: ServableError) -> Reply:

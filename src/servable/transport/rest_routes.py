@@ -35,7 +35,7 @@ _GRAMMAR = (
 
 def is_api(target: str) -> bool:
     """Whether a path belongs to an API at all."""
-    return target.startswith("/v1/") or (
+    return (
         target[:4].lower() == "/v1/"
         or v2_routes.is_v2(target)
         or target.partition("?")[0] == OPENAPI_PATH
