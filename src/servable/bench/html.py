@@ -8,7 +8,16 @@ from html import escape
 
 from servable import __version__
 from servable.bench.results import QUANTILES, Measurement, Result
-from servable.bench.table import headings, quantile_name, rows
+from servable.bench.table import (
+    DIFFERENCES,
+    RATIOS,
+    compared,
+    difference_rows,
+    headings,
+    quantile_name,
+    ratio_rows,
+    rows,
+)
 
 _WIDTH, _HEIGHT = 640, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 40, 16, 40
@@ -33,7 +42,7 @@ Points = Sequence[tuple[float, float]]
 def page(result: Result) -> str:
     """Return the page: a table, throughput and latencies by load, and their distributions.
 
-    Batches are drawn if a server told of them.
+    Two servers are compared, and batches are drawn if a server told of them.
     """
     loads = [level.label for level in result.levels]
     several = len(result.protocols) > 1
@@ -58,7 +67,8 @@ def page(result: Result) -> str:
     notes = "".join(f"<p class=note>{escape(note)}</p>" for note in result.notes)
     parts = [
         f"<h1>{escape(title)}</h1><p>{escape(_described(result))}</p>{notes}",
-        f"<div class=scroll>{_table(result)}</div>",
+        _table(headings(result), rows(result)),
+        *_against(result),
         "<h2>Throughput, requests per second</h2>",
         chart(throughput, ticks=loads),
         "<h2>Latency, milliseconds</h2>",
@@ -196,10 +206,19 @@ def _described(result: Result) -> str:
     )
 
 
-def _table(result: Result) -> str:
-    head = "".join(f"<th>{escape(text)}</th>" for text in headings(result))
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows(result)
+def _against(result: Result) -> list[str]:
+    if result.comparison is None:
+        return []
+    parts = ["<h2>The first server against the second</h2>", _table(RATIOS, ratio_rows(result))]
+    parts.append(f"<p>{escape(compared(result.comparison))}</p>")
+    if result.comparison.outputs:
+        parts.append(_table(DIFFERENCES, difference_rows(result.comparison)))
+    return parts
+
+
+def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    names = "".join(f"<th>{escape(text)}</th>" for text in head)
+    lines = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f"<div class=scroll><table><tr>{names}</tr>{lines}</table></div>"

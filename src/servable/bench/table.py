@@ -1,8 +1,14 @@
-"""The table of a result, for a terminal and for a page."""
+"""The tables of a result, for a terminal and for a page."""
 
 from __future__ import annotations
 
-from servable.bench.results import QUANTILES, Measurement, Result
+from servable.bench.results import QUANTILES, Comparison, Measurement, Result
+
+RATIOS = ("first / second", "throughput", "p50", "p99")
+"""What stands above `ratio_rows`."""
+
+DIFFERENCES = ("output", "answers", "unequal", "largest difference", "relative", "problem")
+"""What stands above `difference_rows`."""
 
 
 def quantile_name(share: float) -> str:
@@ -26,6 +32,33 @@ def rows(result: Result) -> list[list[str]]:
         for level in result.levels
         for measured in level.measurements
     ]
+
+
+def ratio_rows(result: Result) -> list[list[str]]:
+    """Return a row for each load that two servers were given: median (lowest - highest)."""
+    return [
+        [level.label] + [f"{r.median:.2f} ({r.lowest:.2f} - {r.highest:.2f})" for r in level.ratios]
+        for level in result.levels
+        if level.ratios
+    ]
+
+
+def compared(comparison: Comparison) -> str:
+    """Say how many answers of two servers were compared, and how many are unequal."""
+    why = f" ({comparison.why_fewer})" if comparison.why_fewer else ""
+    return (
+        f"Answers to {comparison.compared} of {comparison.requests} different requests were "
+        f"compared{why}; {comparison.unequal} are unequal."
+    )
+
+
+def difference_rows(comparison: Comparison) -> list[list[str]]:
+    """Return a row for each output that was compared."""
+    return [
+        [o.output, f"{o.compared}", f"{o.unequal}", f"{o.absolute:.3g}", f"{o.relative:.3g}",
+         o.problem]
+        for o in comparison.outputs
+    ]  # fmt: skip
 
 
 def milliseconds(seconds: float) -> str:

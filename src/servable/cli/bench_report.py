@@ -6,8 +6,17 @@ import math
 
 import click
 
-from servable.bench import Comparison, Histogram, Level, Measurement, Result
-from servable.bench.table import headings, milliseconds, rows
+from servable.bench import Histogram, Level, Measurement, Result
+from servable.bench.table import (
+    DIFFERENCES,
+    RATIOS,
+    compared,
+    difference_rows,
+    headings,
+    milliseconds,
+    ratio_rows,
+    rows,
+)
 from servable.cli.tables import print_table
 
 _BARS = 10
@@ -22,8 +31,10 @@ def print_result(result: Result) -> None:
             _print_distribution(level, measured)
             _print_errors(level, measured)
     if result.comparison is not None:
-        _print_ratios(result)
-        _print_comparison(result.comparison)
+        print_table(RATIOS, ratio_rows(result))
+        click.echo(compared(result.comparison))
+        if result.comparison.outputs:
+            print_table(DIFFERENCES, difference_rows(result.comparison))
     for note in result.notes:
         click.echo(f"{click.style('note:', fg='yellow')} {note}")
 
@@ -66,32 +77,3 @@ def _print_errors(level: Level, measured: Measurement) -> None:
             f"{click.style('errors:', fg='red')} {level.label}, {measured.address}: "
             f"{count} x {code}{': ' if text else ''}{text}"
         )
-
-
-def _print_ratios(result: Result) -> None:
-    print_table(
-        ["first / second", "throughput", "p50", "p99"],
-        [
-            [level.label]
-            + [f"{r.median:.2f} ({r.lowest:.2f} - {r.highest:.2f})" for r in level.ratios]
-            for level in result.levels
-            if level.ratios
-        ],
-    )
-
-
-def _print_comparison(comparison: Comparison) -> None:
-    why = f" ({comparison.why_fewer})" if comparison.why_fewer else ""
-    click.echo(
-        f"Answers to {comparison.compared} of {comparison.requests} different requests were "
-        f"compared{why}; {comparison.unequal} are unequal."
-    )
-    if comparison.outputs:
-        print_table(
-            ["output", "answers", "unequal", "largest difference", "relative", "problem"],
-            [
-                [o.output, o.compared, o.unequal, f"{o.absolute:.3g}", f"{o.relative:.3g}",
-                 o.problem]
-                for o in comparison.outputs
-            ],
-        )  # fmt: skip

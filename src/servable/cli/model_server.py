@@ -121,7 +121,10 @@ def _settled(server: Server, stop: threading.Event) -> bool:
 
 
 def _listen(server: Server) -> None:
+    from servable.cli.serve import computing
+
     config = server.config
+    log.info("%s", computing(config.settings))
     try:
         server.listen_grpc()
     except ServableError as error:

@@ -283,12 +283,13 @@ def announce(
         log.info("gRPC on the UNIX socket %s", config.grpc.socket_path)
     if host in EVERYWHERE:
         log.info("listening on all interfaces (%s); --host 127.0.0.1 is this machine only", host)
-    log.info("%s", _computing(config.settings, workers))
+    log.info("%s", computing(config.settings, workers))
     for model in models:
         log.info("%s", _described(model))
 
 
-def _computing(settings: EngineSettings, workers: int) -> str:
+def computing(settings: EngineSettings, workers: int = 1) -> str:
+    """Say how many CPUs compute, and for what."""
     from servable.cpus import cpu_budget
 
     cpus = settings.threads or cpu_budget()

@@ -132,9 +132,11 @@ class Parser:
     def _read_head(self) -> Head | None:
         """Return the head that has come; None for one that is not taken, see `broken`."""
         parser, headers = self._parser, self._headers
-        length = len(self._url) + len(_LENGTH) + len(self._declared)
-        length += sum([len(name) + len(value) for name, value in headers])
-        count = len(headers) + bool(self._declared)
+        length = len(self._url) + sum([len(name) + len(value) for name, value in headers])
+        count = len(headers)
+        if self._declared:
+            length += len(_LENGTH) + len(self._declared)
+            count += 1
         if length > self._options.max_head_bytes or count > self._options.max_headers:
             self._break("large_head", _too_large())
             return None

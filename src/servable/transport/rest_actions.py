@@ -9,6 +9,9 @@ from urllib.parse import unquote
 
 from servable.errors import InvalidArgument
 
+LONGEST_REMEMBERED = 256
+"""Characters of a path that anything is remembered for: strangers can make up any number."""
+
 _BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
 
 

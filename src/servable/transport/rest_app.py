@@ -26,7 +26,7 @@ from servable.transport.http_parse import body_too_large
 from servable.transport.options import RestOptions
 from servable.transport.pool import RequestPool, too_busy
 from servable.transport.readiness import Readiness
-from servable.transport.rest_actions import ADMINISTRATIVE, Action, Route
+from servable.transport.rest_actions import ADMINISTRATIVE, LONGEST_REMEMBERED, Action, Route
 from servable.transport.rest_body import BodyTooLargeError, BodyTooSlowError, HeadTooLargeError
 from servable.transport.rest_calls import answer
 from servable.transport.rest_forms import (
@@ -60,7 +60,6 @@ _CLOSE: Headers = ((b"connection", b"close"),)
 _LATER: Headers = ((b"retry-after", b"1"),)
 _GZIPPED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
 _WORTH_GZIP = 1024  # bytes
-_LONGEST_KIND = 256  # characters of a path that is remembered as quick
 _PAGE_THREADS = 2
 
 
@@ -288,7 +287,7 @@ class _Asked(NamedTuple):
 
 def _asked(exchange: Exchange, wanted: Route) -> _Asked:
     head, connection = exchange.head, exchange.connection
-    alike = wanted.action is Action.PREDICT and len(head.target) <= _LONGEST_KIND
+    alike = wanted.action is Action.PREDICT and len(head.target) <= LONGEST_REMEMBERED
     return _Asked(
         wanted,
         head.target if alike else None,

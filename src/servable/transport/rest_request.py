@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from servable.contracts import ModelSpec
 from servable.errors import InvalidArgument
-from servable.transport.rest_actions import Route
+from servable.transport.rest_actions import LONGEST_REMEMBERED, Route
 
 MAX_INFLATED_BYTES = 104_857_600
 """What a compressed body may grow to; the peer's limit."""
@@ -68,7 +68,9 @@ class Request(NamedTuple):
         """Return which model is asked for, and which signature of it."""
         route = self.route
         parts = (route.name, route.version, route.label, signature_name)
-        return ModelSpec(*parts) if signature_name or len(self.target) > _LONGEST else _spec(*parts)
+        if signature_name or len(self.target) > LONGEST_REMEMBERED:
+            return ModelSpec(*parts)
+        return _spec(*parts)
 
     def _inflated(self, complaint: str) -> bytes:
         if self.gzipped:
@@ -76,7 +78,6 @@ class Request(NamedTuple):
         return self.body
 
 
-_LONGEST = 256  # characters of what is remembered: strangers can make up any number
 _spec = lru_cache(2**8)(ModelSpec)  # to make one takes five times as long
 
 

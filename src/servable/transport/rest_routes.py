@@ -14,7 +14,13 @@ from urllib.parse import parse_qsl
 
 from servable.errors import InvalidArgument
 from servable.transport import admin_routes, v2_routes
-from servable.transport.rest_actions import Action, Route, decoded, version_number
+from servable.transport.rest_actions import (
+    LONGEST_REMEMBERED,
+    Action,
+    Route,
+    decoded,
+    version_number,
+)
 
 OPENAPI_PATH = "/openapi.json"
 
@@ -25,7 +31,6 @@ _GET = re.compile(rf"(?i:/v1/models)(?:/{_NAME})?{_CHOICE}(/(?i:metadata))?")
 _TRAFFIC = re.compile(rf"(?i:/v1/models)/{_NAME}/traffic")
 _QUERIED = re.compile(r"(.+:predict)\?([^?]*)")
 _MOST_QUERIED = 1000
-_LONGEST = 256  # characters of what is remembered: strangers can make up any number
 
 _GRAMMAR = (
     "Send GET /v1/models, GET /v1/models/NAME[/versions/N][/metadata], "
@@ -53,7 +58,8 @@ def route(method: str, target: str) -> Route:
         InvalidArgument: the grammar has no such request; the text is the peer's.
         NotFound, Unimplemented: see `v2_routes.route` and `admin_routes.route`.
     """
-    return _remembered(method, target) if len(target) <= _LONGEST else _route(method, target)
+    known = len(target) <= LONGEST_REMEMBERED
+    return _remembered(method, target) if known else _route(method, target)
 
 
 def _route(method: str, target: str) -> Route:

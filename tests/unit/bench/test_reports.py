@@ -173,6 +173,18 @@ def test_the_page_and_the_terminal_have_the_same_table(
         assert text in written
 
 
+def test_terminal_and_page_set_two_servers_against_each_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_result(result("a", "b"))
+    printed, written = capsys.readouterr().out, page(result("a", "b"))
+    apart = "Answers to 15 of 16 different requests were compared (b refused 1); 1 are unequal."
+    for text in (apart, "first / second", "1.00 (1.00 - 1.00)", "largest difference", "0.25"):
+        assert text in printed
+        assert text in written
+    assert "first / second" not in page(result("a"))
+
+
 def test_batches_are_drawn_only_where_a_server_told_of_them() -> None:
     drawn = page(result("a", "b"))
     assert "<h2>Rows in a batch</h2>" in drawn
