@@ -31,6 +31,7 @@ class Model:
 def ours(path: str, batching: str) -> None:
     """This package: gRPC and REST. `echo` as the path is the toy servable, `sum` a Python one."""
     from servable.batching.choice import natural
+    from servable.server import heap
     from servable.server.assemble import Server
     from servable.server.config import BareModel, ServerConfig
 
@@ -40,6 +41,7 @@ def ours(path: str, batching: str) -> None:
     elif path == "sum":
         folder, platform = Path(tempfile.mkdtemp()), "python"
         (folder / "model.py").write_text(SUM)
+    heap.share_heaps()  # as `servable serve` does
     model = BareModel("m", folder, platform=platform)
     config = ServerConfig(
         (model,),

@@ -66,9 +66,10 @@ def model_server(arguments: tuple[str, ...]) -> None:
 
 
 def _serve(line: CommandLine) -> None:
-    from servable.server import observe
+    from servable.server import heap, observe
 
     observe.configure()
+    heap.share_heaps()
     for flag in line.without_effect():
         log.warning("--%s: %s", flag.name, flag.here)
     with stop_requested() as stop:

@@ -200,7 +200,7 @@ def serve(
     """
     from servable.cli.models import parse_models, parse_source
     from servable.servables.settings import EngineSettings
-    from servable.server import observe
+    from servable.server import heap, observe
     from servable.server.config import ServerConfig, parse_versions
     from servable.server.config_file import read_tls
     from servable.transport.options import GrpcOptions, RestOptions
@@ -237,6 +237,7 @@ def serve(
         )
         _check_installed(engine)
     observe.configure(log_level, log_format)
+    heap.share_heaps()
     if workers > 1:
         from servable.cli.serve_workers import serve_together
 

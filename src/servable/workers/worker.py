@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from servable.errors import Code, ServableError
 from servable.metrics.merge import Snapshot
-from servable.server import observe
+from servable.server import heap, observe
 from servable.server.assemble import Server
 from servable.workers.member import Member
 from servable.workers.messages import (
@@ -140,6 +140,7 @@ def main(descriptor: int) -> None:
     if not isinstance(job, Job):
         raise TypeError(f"A worker's first message is its job, and not {job}.")
     observe.configure(job.log_level, job.log_format, worker=job.number)
+    heap.share_heaps()
     try:
         server = Server(job.config, agreement=desk.member)
     except ServableError as error:

@@ -183,3 +183,13 @@ def test_several_inputs_are_told_apart_whatever_their_order(
         assert {a: array.dtype for a, array in arrays.items()} == {
             a: spec.dtype.numpy for a, spec in specs.items() if spec.dtype
         }
+
+
+def test_a_body_keeps_its_numbers_while_others_are_parsed() -> None:
+    signature = Signature(
+        inputs={"x": TensorSpec("x:0", tensors.FLOAT, (None, None))}, outputs={}, method_name=""
+    )
+    rows = [np.full((1, FAST_FROM_BYTES), number, np.float32) for number in range(6)]
+    bodies = [PredictBody(json.dumps({"instances": row.tolist()}).encode()) for row in rows]
+    for row, body in zip(rows, bodies, strict=True):
+        np.testing.assert_array_equal(body.decode(signature)[1]["x"], row)
