@@ -39,6 +39,19 @@ JUDGED_SECONDS = 0.02
 NO_GAIN = 0.97
 """Times the least that a request took at a smaller size: a size that is no better is not used."""
 
+TIMES = 3
+ENOUGH_SECONDS = 0.1
+"""A size is timed so often, or for so long: others compute meanwhile."""
+
+SMALL_SECONDS = 0.005
+"""A model whose requests take longer is judged once, at the first size that is no better. What
+can be won there is little, and every size costs memory and moments of other requests."""
+
+LOOKS = 4
+AGAIN_SECONDS = 2.5
+"""Sizes that seemed to be of no use are looked at again, so often in all, after 10, 40 and 160
+seconds: beside a hundred requests it is luck what one of them takes."""
+
 Apart = Callable[[Callable[[], None]], None]
 """Runs something apart from the requests."""
 
@@ -101,6 +114,8 @@ class Study:
         self._idle = threading.Event()
         self._idle.set()
         self._sample: Answered | None = None
+        self._looks = 0
+        self._next = -math.inf
 
     @property
     def over(self) -> bool:
@@ -109,7 +124,7 @@ class Study:
 
     def offer(self, answered: Answered) -> None:
         """Take a request that was computed alone while there were others."""
-        if answered.nbytes > SAMPLE_BYTES:
+        if answered.nbytes > SAMPLE_BYTES or self._clock() < self._next:
             return
         with self._lock:
             sample = self._sample
@@ -155,6 +170,7 @@ class Study:
         """Compute with each number of rows that may go together, as long as that may pay."""
         rows = len(next(iter(sample.inputs.values())))
         least = math.inf
+        doubted = judged = False
         for limit in LIMITS:
             count = limit // rows
             if self._closed or sample.nbytes * count > PREPARED_BYTES:
@@ -165,17 +181,33 @@ class Study:
                 except ServableError as error:
                     log.debug("%s: not %d rows at once: %s", self._name, limit, error)
                     break
-                worse = seconds > JUDGED_SECONDS and seconds / count > NO_GAIN * least
-                least = min(least, seconds / count)
-                if worse or seconds > PREPARED_SECONDS:
+                if seconds > PREPARED_SECONDS:
                     break
-            self._pace.allow(limit)
-        self._pace.complete = True
+                worse = seconds > JUDGED_SECONDS and seconds / count > NO_GAIN * least
+                if worse and (doubted or least > SMALL_SECONDS):
+                    judged = least <= SMALL_SECONDS
+                    break
+                doubted, least = worse, min(least, seconds / count)
+            # One that is no better is used if the next is: maybe something came in between.
+            if not doubted:
+                self._pace.allow(limit)
+        self._looks += 1
+        self._next = self._clock() + AGAIN_SECONDS * 4**self._looks
+        self._pace.complete = not (judged or doubted) or self._looks >= LOOKS
 
     def _seconds(self, sample: Answered, count: int) -> float:
-        """Compute so many requests together, twice, and return what the second time took."""
+        """Compute so many requests together, and return what that took at best.
+
+        The first time, in which the engine prepares itself, does not count.
+        """
         together = merged([sample.inputs] * count)
-        for _ in range(2):
+        best, spent = math.inf, 0.0
+        for number in range(1 + TIMES):
             began = self._clock()
             self._servable.run(self._signature, together, tuple(sample.outputs))
-        return self._clock() - began
+            seconds = self._clock() - began
+            if number:
+                best, spent = min(best, seconds), spent + seconds
+            if spent > ENOUGH_SECONDS:
+                break
+        return best

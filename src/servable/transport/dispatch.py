@@ -7,7 +7,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Generic, TypeVar
 
 from servable.batching.gathering import HERE, answer_together
@@ -19,6 +19,10 @@ from servable.transport.quick import Quick, inline_seconds
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_COMPUTES = 0.3
+"""Of its share of the time, what a request's thread must have been busy: an engine may have
+threads of its own."""
 
 
 class Dispatcher(Generic[T]):
@@ -91,9 +95,14 @@ class Dispatcher(Generic[T]):
     ) -> None:
         """Answer a request on a thread of the pool. One call wakes the loop for many."""
         HERE.waits = False
+        busy = -thread_time()
         answer = complete(steps)
+        busy += thread_time()
         seconds = math.inf if HERE.waits else perf_counter() - began
-        self._hand_over(deliver, answer, kind, seconds)
+        share = seconds / max(1, self._pool.unfinished)
+        # Of many that compute side by side each takes long, and would not by itself. One that
+        # waits for something else would.
+        self._hand_over(deliver, answer, kind, share if busy > _COMPUTES * share else seconds)
 
     def _hand_over(
         self, deliver: Callable[[T], None], answer: T, kind: Hashable, seconds: float

@@ -12,6 +12,7 @@ from servable.batching import gathering
 from servable.batching.gathering import HERE
 from servable.batching.steps import Run, Steps
 from servable.tensors import Array, Signature
+from servable.transport import dispatch
 from servable.transport.dispatch import Dispatcher
 from servable.transport.pool import RequestPool
 from servable.transport.quick import TRIES
@@ -143,3 +144,28 @@ def test_those_that_were_read_together_are_answered_in_one_turn(pool: RequestPoo
     server.loop.run()
     assert server.threads[TRIES:] == [HERE_NAME] * 5
     assert len(server.answers) == TRIES + 5
+
+
+@pytest.mark.parametrize(
+    ("busy", "where"), [(0.005, "MainThread"), (0.0001, "test_0")], ids=["computes", "waits"]
+)
+def test_requests_that_take_long_side_by_side_are_tried_on_the_loop_if_they_compute(
+    busy: float, where: str, pool: RequestPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = {"wall": 0.0, "thread": 0.0}
+    monkeypatch.setattr(dispatch, "perf_counter", lambda: now["wall"])
+    monkeypatch.setattr(dispatch, "thread_time", lambda: now["thread"])
+    monkeypatch.setattr(RequestPool, "unfinished", property(lambda _: 32))
+    server = Server(pool)
+
+    def slow() -> Steps[str]:
+        now["wall"] += 0.32
+        now["thread"] += busy
+        server.threads.append(threading.current_thread().name)
+        yield from ()
+        return "answer"
+
+    for _ in range(TRIES + 1):
+        server.dispatcher.submit("k", slow(), server.answers.append)
+        server.loop.run()
+    assert server.threads == ["test_0"] * TRIES + [where]
