@@ -4,6 +4,9 @@ Whether a larger batch pays depends on the model, the processor, and on what a r
 besides. So limits are tried against each other, in turns, while requests come faster than
 they are answered; a limit must answer more rows in the same time to replace a lower one.
 Limit 1 is one of them: then requests are computed side by side, as if there was no batching.
+With two CPUs, two side by side may well be faster than two together, and eight together
+faster than those; so a limit is not only compared with those next to it.
+
 No method blocks, and none but `allow` is safe to call from two threads at once.
 """
 
@@ -23,9 +26,6 @@ TURNS = 4
 
 WORTH = 1.03
 """By what a limit must be faster than a lower one, which lets fewer requests wait."""
-
-BOTH_WAYS = 2
-"""Neither a larger nor a smaller limit was better."""
 
 REST = 100
 """Windows without a comparison after one that found nothing better."""
@@ -77,7 +77,9 @@ class Pace:
         self.most = 1
         self.complete = False
         self._place = 0
+        self._rival = 1
         self._step = 1
+        self._farther = 0
         self._turn = 0
         self._rest = 0
         self._rates = [0.0, 0.0]
@@ -136,29 +138,33 @@ class Pace:
 
     def _decide(self) -> None:
         old, new = self._rates
-        needed = WORTH if self._step > 0 else 1 / WORTH
+        needed = WORTH if self._rival > self._place else 1 / WORTH
         if new > old * needed:
-            self._place += self._step
+            self._step = 1 if self._rival > self._place else -1
+            self._place = self._rival
             self._refused = 0
         else:
-            self._turn_around()
-        if not 0 <= self._place + self._step < len(self._limits):
-            self._turn_around()
-        self._turn = 0
-        self._rates = [0.0, 0.0]
-        if self._refused >= BOTH_WAYS:
+            self._refused += 1
+        rivals = self._rivals()
+        if self._refused >= len(rivals):
             self._refused = 0
             self._rest = REST
+            self._farther += 1
+        self._rival = rivals[self._refused]
+        self._turn = 0
+        self._rates = [0.0, 0.0]
 
-    def _turn_around(self) -> None:
-        self._step = -self._step
-        self._refused += 1
+    def _rivals(self) -> list[int]:
+        """The places to compare with: those beside it, and one of the others in turn."""
+        others = [place for place in range(len(self._limits)) if place != self._place]
+        near = [place for place in others if abs(place - self._place) == 1]
+        near.sort(key=lambda place: (place - self._place) * self._step, reverse=True)
+        far = [place for place in others if place not in near]
+        return near + far[self._farther % len(far) :][:1] if far else near
 
     def _take_turn(self) -> None:
-        if not 0 <= self._place + self._step < len(self._limits):
-            self._step = -self._step
         challenged = self._turn % 2
-        limit = self._limits[self._place + (self._step if challenged else 0)]
+        limit = self._limits[self._rival if challenged else self._place]
         if limit != self.limit:
             self.limit = limit
             self._settling = SETTLING

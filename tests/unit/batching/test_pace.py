@@ -46,6 +46,11 @@ def test_a_load_that_changes_is_followed() -> None:
     assert share(play(pace, lambda limit: 5000 / limit**0.5, 200_000), 1) > 0.8
 
 
+def test_the_fastest_limit_is_found_behind_slower_ones() -> None:
+    rates = dict(zip(LIMITS, (2000.0, 1500.0, 1700.0, 3000.0, 2500.0, 2000.0, 1000.0), strict=True))
+    assert share(play(Pace(64), rates.__getitem__, 200_000), 8) > 0.8
+
+
 def test_a_limit_is_never_exceeded() -> None:
     assert max(play(Pace(most=8), lambda limit: 1000.0 * limit)) == 8
 
