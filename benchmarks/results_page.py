@@ -46,14 +46,22 @@ def ratios(data: dict[str, Any]) -> list[str]:
 def serving(data: dict[str, Any]) -> list[str]:
     """Ratios, and what the protocols cost alone."""
     alone = [[name, f"{value:.2f}"] for name, value in data["protocols"].items()]
-    rates = [[row["model"], *_best(row["rates"])] for row in data["rows"]]
-    heads = ["requests/s", "gRPC", "JSON", "raw", "session", "signatures", "OpenVINO"]
+    rows = data["rows"]
+    names, ways = list(rows[0]["ratios"]), list(rows[0]["rates"])
     return [
-        *ratios(data),
+        "The median of all rounds, and their range:",
         "",
-        "The best of all numbers of clients or callers:",
+        *table(["", *(row["model"] for row in rows)], [_ranged(rows, name) for name in names]),
         "",
-        *table(heads, rates),
+        "Requests a second, and with how many clients or callers:",
+        "",
+        *table(
+            ["", *(row["model"] for row in rows)],
+            [
+                [way, *(f"{row['rates'][way]:g} ({row['settings'][way]})" for row in rows)]
+                for way in ways
+            ],
+        ),
         "",
         "A model that does nothing:",
         "",
@@ -61,11 +69,12 @@ def serving(data: dict[str, Any]) -> list[str]:
     ]
 
 
-def _best(rates: dict[str, float]) -> list[str]:
-    ways = ("grpc ", "json", "raw", "session", "signatures", "openvino")
-    return [
-        f"{max(rate for name, rate in rates.items() if name.startswith(way)):.4g}" for way in ways
-    ]
+def _ranged(rows: Sequence[dict[str, Any]], name: str) -> list[str]:
+    cells = []
+    for row in rows:
+        low, high = row["ranges"][name]
+        cells.append(f"{row['ratios'][name]:.2f} ({low:.2f} - {high:.2f})")
+    return [name, *cells]
 
 
 def codec(data: dict[str, Any]) -> list[str]:

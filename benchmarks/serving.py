@@ -6,8 +6,9 @@ signatures, TensorFlow at its best (a session's callable in the callers' threads
 OpenVINO itself. What the protocols cost alone is measured with a model that does nothing,
 beside a bare gRPC server and a bare ASGI application.
 
-Everything is measured in turn, several rounds, batch 1; the best round of the best number of
-clients or callers counts. The load generator, h2load, runs on the same machine.
+Everything is measured in turn, in several rounds, batch 1, with the best number of clients or
+callers; a ratio is the median of those of all rounds. The load generator, h2load, runs on the
+same machine. What one process can do is measured, and beside it what `--workers 2` can.
 
 Run it with `make bench ARGS=serving`. Prints tables and writes the figures as JSON.
 """
@@ -21,7 +22,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import machine
+from benchmarks.rounds import Measure, Rounds, measure
 from benchmarks.runtime import public, session
 from benchmarks.serving_load import Rate, Target, grpc_target, load, process, require, served
 from servable.pb import serving_pb2
@@ -44,8 +46,21 @@ CALLS = 100
 """Of TensorFlow's, that there is time for whenever something is measured."""
 
 MOST_SECONDS = 8
-Measure = Callable[[float], float]
-"""Takes seconds, returns requests a second."""
+WORKERS = 2
+
+TENSORFLOW, SIGNATURES, OPENVINO = "TensorFlow's best", "signatures", "OpenVINO"
+RATIOS = (
+    ("grpc", TENSORFLOW),
+    ("json", TENSORFLOW),
+    ("raw", TENSORFLOW),
+    ("grpc, workers", TENSORFLOW),
+    ("json, workers", TENSORFLOW),
+    ("grpc", SIGNATURES),
+    ("json", SIGNATURES),
+    ("grpc", OPENVINO),
+    ("natural, 32 clients", "off"),
+)
+"""What is to be reached."""
 
 
 def callers(make: Callable[[], Callable[[], object]], count: int) -> Measure:
@@ -118,57 +133,41 @@ def sending(target: Target, clients: int) -> Measure:
     return lambda seconds: load(target, clients, seconds).per_second
 
 
-def best(ways: Mapping[str, Measure], rounds: int, moment: float) -> dict[str, float]:
-    """Each way's best rate of several rounds; the first round warms up."""
-    found: dict[str, float] = {}
-    for number in range(rounds + 1):
-        for name, measure in ways.items():
-            rate = measure(moment)
-            if number:
-                found[name] = max(rate, found.get(name, 0.0))
-    return found
-
-
-def measured(path: Path, row: Array, feed: str, rounds: int, moment: float) -> dict[str, float]:
-    """Rates of one model, by way and number of clients or callers."""
+def measured(path: Path, row: Array, feed: str, rounds: int, moment: float) -> Rounds:
+    """Rates of one model."""
     # What is under way when a moment ends is not counted: with 32 clients and a batch that
     # takes half a second that must not be a large part.
     slow = callers(shared(session(path, row, 1)), 2)
     slow(0.5)
     moment = max(moment, min(MOST_SECONDS, math.ceil(CALLS / slow(1.0))))
-    ways: dict[str, Measure] = {}
-    for count in CALLERS:
-        ways[f"signatures {count}"] = callers(lambda: public(path, row), count)
-        for threads in (0, 1):
-            ways[f"session/{threads} {count}"] = callers(shared(session(path, row, threads)), count)
-        for hint in ("LATENCY", "THROUGHPUT"):
-            ways[f"openvino/{hint} {count}"] = callers(openvino(path, row, hint), count)
+    ways: dict[str, dict[str, Measure]] = {
+        TENSORFLOW: {
+            f"intra-op {threads or 'default'}, {count}": callers(
+                shared(session(path, row, threads)), count
+            )
+            for threads in (0, 1)
+            for count in CALLERS
+        },
+        SIGNATURES: {str(count): callers(lambda: public(path, row), count) for count in CALLERS},
+        OPENVINO: {
+            f"{hint}, {count}": callers(openvino(path, row, hint), count)
+            for hint in ("LATENCY", "THROUGHPUT")
+            for count in CALLERS
+        },
+    }
     with (
         process(served(path, "natural")) as natural,
         process(served(path, "off")) as off,
+        process(["-m", "benchmarks.serving_servers", "workers", str(path), str(WORKERS)]) as many,
     ):
         for form, target in requests(natural, feed, row).items():
-            for count in CLIENTS:
-                ways[f"{form} {count}"] = sending(target, count)
-        ways["grpc, off 32"] = sending(requests(off, feed, row)["grpc"], 32)
-        return best(ways, rounds, moment)
-
-
-def ratios(rates: Mapping[str, float]) -> dict[str, float]:
-    """What is to be reached, from the best of each way."""
-
-    def top(way: str) -> float:
-        return max(rate for name, rate in rates.items() if name.startswith(way))
-
-    return {
-        "grpc / TensorFlow's best": top("grpc ") / top("session"),
-        "json / TensorFlow's best": top("json") / top("session"),
-        "raw / TensorFlow's best": top("raw") / top("session"),
-        "grpc / signatures": top("grpc ") / top("signatures"),
-        "json / signatures": top("json") / top("signatures"),
-        "grpc / OpenVINO": top("grpc ") / top("openvino"),
-        "natural / off, 32 clients": rates["grpc 32"] / rates["grpc, off 32"],
-    }
+            ways[form] = {str(count): sending(target, count) for count in CLIENTS}
+        for form in ("grpc", "json"):
+            target = requests(many, feed, row)[form]
+            ways[f"{form}, workers"] = {str(count): sending(target, count) for count in (8, 32)}
+        ways["natural, 32 clients"] = {"32": ways["grpc"]["32"]}
+        ways["off"] = {"32": sending(requests(off, feed, row)["grpc"], 32)}
+        return measure(ways, rounds, moment)
 
 
 def overheads(rounds: int, moment: float) -> dict[str, float]:
@@ -185,8 +184,7 @@ def overheads(rounds: int, moment: float) -> dict[str, float]:
         grpc, rest = sent["grpc"], sent["json"]
         plain = Target(f"http://127.0.0.1:{bare_asgi[0]}/", rest.body, rest.headers, http1=True)
         ways = {
-            f"{name} {count}": sending(target, count)
-            for count in (1, 8, 32)
+            name: {str(count): sending(target, count) for count in CLIENTS}
             for name, target in {
                 "no-op grpc": grpc,
                 "bare grpc": grpc_target(bare_grpc[0], grpc.body[5:]),
@@ -194,22 +192,36 @@ def overheads(rounds: int, moment: float) -> dict[str, float]:
                 "bare json": plain,
             }.items()
         }
-        rates = best(ways, rounds, moment)
+        found = measure(ways, rounds, moment)
         idle = min((load(grpc, 1, moment) for _ in range(rounds)), key=_median)
-
-    def top(way: str) -> float:
-        return max(rate for name, rate in rates.items() if name.startswith(way))
-
     return {
-        "no-op gRPC / bare grpcio": top("no-op grpc") / top("bare grpc"),
-        "no-op REST / bare uvicorn and orjson": top("no-op json") / top("bare json"),
-        "added median latency, us": idle.median_seconds * 1e6,
-        **{name: round(rate) for name, rate in rates.items()},
+        "no-op gRPC / bare grpcio": found.ratio("no-op grpc", "bare grpc").median,
+        "no-op REST / bare uvicorn and orjson": found.ratio("no-op json", "bare json").median,
+        "median latency of a lone gRPC request, us": idle.median_seconds * 1e6,
+        **{f"{name}, requests/s": round(found.rate(name)) for name in ways},
     }
 
 
 def _median(rate: Rate) -> float:
     return rate.median_seconds
+
+
+def described_rounds(found: Rounds) -> dict[str, Any]:
+    """Ratios with their ranges, the settings and the rates behind them."""
+    ratios = {f"{way} / {other}": found.ratio(way, other) for way, other in RATIOS}
+    return {
+        "ratios": {name: round(ratio.median, 3) for name, ratio in ratios.items()},
+        "ranges": {
+            name: [round(ratio.lowest, 3), round(ratio.highest, 3)]
+            for name, ratio in ratios.items()
+        },
+        "rates": {way: float(f"{found.rate(way):.4g}") for way in found.rates},
+        "settings": {way: found.best(way) for way in found.rates},
+        "tried": {
+            way: {setting: float(f"{rate:.4g}") for setting, rate in group.items()}
+            for way, group in found.tried.items()
+        },
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
@@ -228,7 +240,7 @@ def main() -> int:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="*", help="only these; `none` measures the protocols alone")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--moment",
         type=float,
@@ -252,11 +264,9 @@ def main() -> int:
         if args.models and model.name not in args.models:
             continue
         path = model.export(args.models_dir)
-        rates = measured(path, model.rows(1), _feed(path), args.rounds, args.moment)
-        rounded = {name: float(f"{rate:.4g}") for name, rate in rates.items()}
-        found = {name: round(ratio, 3) for name, ratio in ratios(rates).items()}
-        rows.append({"model": model.name, "rates": rounded, "ratios": found})
-        console.print(model.name, found)
+        found = measured(path, model.rows(1), _feed(path), args.rounds, args.moment)
+        rows.append({"model": model.name, **described_rounds(found)})
+        console.print(rows[-1])
     described = machine.describe(PACKAGES)
     console.print(table(rows))
     console.print(machine.line(described))

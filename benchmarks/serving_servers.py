@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +62,30 @@ def ours(path: str, batching: str) -> None:
         sys.stdin.read()
 
 
+def workers(path: str, count: str) -> None:
+    """This package as `servable serve --workers` starts it."""
+    with closing(socket.socket()) as one, closing(socket.socket()) as two:
+        for probe in (one, two):
+            probe.bind(("127.0.0.1", 0))
+        ports = [probe.getsockname()[1] for probe in (one, two)]
+    words = [sys.executable, "-m", "servable", "serve", f"m={path}", "--workers", count]
+    words += ["--host", "127.0.0.1", "--grpc-port", str(ports[0]), "--rest-port", str(ports[1])]
+    with subprocess.Popen([*words, "--log-level", "error"]) as server:
+        while server.poll() is None and not _is_ready(ports[1]):
+            time.sleep(0.1)
+        print(*ports, flush=True)
+        sys.stdin.read()
+        server.terminate()
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
 def bare_grpc() -> None:
     """What grpcio takes by itself to hand bytes to a function and back."""
     import grpc
@@ -77,8 +106,6 @@ def bare_grpc() -> None:
 
 def bare_asgi() -> None:
     """What uvicorn and orjson take by themselves to read some JSON and write it again."""
-    import socket
-
     import orjson
     import uvicorn
 
@@ -112,6 +139,7 @@ def bare_asgi() -> None:
 if __name__ == "__main__":
     servers: dict[str, Callable[..., None]] = {
         "ours": ours,
+        "workers": workers,
         "bare-grpc": bare_grpc,
         "bare-asgi": bare_asgi,
     }
