@@ -6,6 +6,7 @@ measured in the same rounds, a ratio is that of each round, and the median of th
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 Measure = Callable[[float], float]
 """Takes seconds, returns requests a second."""
 
-FINALISTS = 2
-"""Settings of each way that are measured in all rounds."""
+NEAR = 0.8
+FINALISTS = 3
+"""Settings of each way that are measured in all rounds, at most; those that came so near to the
+best in the first."""
 
 WARM_SECONDS = 1.0
 
@@ -56,7 +59,7 @@ class Rounds:
     def ratio(self, way: str, other: str) -> Ratio:
         """Two ways at their best settings."""
         one, two = self.rates[way][self.best(way)], self.rates[other][self.best(other)]
-        found = [a / b for a, b in zip(one, two, strict=True)]
+        found = [a / b if b else math.inf for a, b in zip(one, two, strict=True)]
         return Ratio(statistics.median(found), min(found), max(found))
 
 
@@ -75,11 +78,17 @@ def measure(ways: Mapping[str, Mapping[str, Measure]], rounds: int, moment: floa
     for way, setting, call in every:
         tried[way][setting] = call(moment)
     rates: dict[str, dict[str, list[float]]] = {
-        way: {setting: [] for setting in sorted(group, key=group.__getitem__)[-FINALISTS:]}
-        for way, group in tried.items()
+        way: {setting: [] for setting in _finalists(group)} for way, group in tried.items()
     }
+    turns = [(way, setting) for way, group in rates.items() for setting in group]
     for _ in range(rounds):
-        for way, group in rates.items():
-            for setting, found in group.items():
-                found.append(ways[way][setting](moment))
+        for way, setting in turns:
+            rates[way][setting].append(ways[way][setting](moment))
+        turns.reverse()
     return Rounds(tried, rates)
+
+
+def _finalists(tried: Mapping[str, float]) -> list[str]:
+    best = max(tried.values())
+    near = [setting for setting, rate in tried.items() if rate >= NEAR * best]
+    return sorted(near, key=tried.__getitem__)[-FINALISTS:]

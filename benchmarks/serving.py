@@ -19,6 +19,7 @@ import argparse
 import json
 import math
 import os
+import statistics
 import sys
 import threading
 import time
@@ -33,7 +34,7 @@ from rich.table import Table
 from benchmarks import machine
 from benchmarks.rounds import Measure, Rounds, measure
 from benchmarks.runtime import public, session
-from benchmarks.serving_load import Rate, Target, grpc_target, load, process, require, served
+from benchmarks.serving_load import Target, grpc_target, load, process, require, served
 from servable.pb import serving_pb2
 from servable.tensor_proto import encode
 from servable.tensors import Array
@@ -148,7 +149,7 @@ def measured(path: Path, row: Array, feed: str, rounds: int, moment: float) -> R
             for threads in (0, 1)
             for count in CALLERS
         },
-        SIGNATURES: {str(count): callers(lambda: public(path, row), count) for count in CALLERS},
+        SIGNATURES: {str(count): callers(shared(public(path, row)), count) for count in CALLERS},
         OPENVINO: {
             f"{hint}, {count}": callers(openvino(path, row, hint), count)
             for hint in ("LATENCY", "THROUGHPUT")
@@ -193,17 +194,13 @@ def overheads(rounds: int, moment: float) -> dict[str, float]:
             }.items()
         }
         found = measure(ways, rounds, moment)
-        idle = min((load(grpc, 1, moment) for _ in range(rounds)), key=_median)
+        idle = statistics.median(load(grpc, 1, moment).median_seconds for _ in range(rounds))
     return {
         "no-op gRPC / bare grpcio": found.ratio("no-op grpc", "bare grpc").median,
         "no-op REST / bare uvicorn and orjson": found.ratio("no-op json", "bare json").median,
-        "median latency of a lone gRPC request, us": idle.median_seconds * 1e6,
+        "median latency of a lone gRPC request, us": idle * 1e6,
         **{f"{name}, requests/s": round(found.rate(name)) for name in ways},
     }
-
-
-def _median(rate: Rate) -> float:
-    return rate.median_seconds
 
 
 def described_rounds(found: Rounds) -> dict[str, Any]:

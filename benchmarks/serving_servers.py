@@ -73,8 +73,9 @@ def workers(path: str, count: str) -> None:
     with subprocess.Popen([*words, "--log-level", "error"]) as server:
         while server.poll() is None and not _is_ready(ports[1]):
             time.sleep(0.1)
-        print(*ports, flush=True)
-        sys.stdin.read()
+        if server.poll() is None:
+            print(*ports, flush=True)
+            sys.stdin.read()
         server.terminate()
 
 

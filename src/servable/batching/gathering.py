@@ -39,8 +39,11 @@ Elsewhere = Callable[[Callable[[], None]], object]
 class Lane(Protocol):
     """What computes requests together."""
 
-    def compute(self, tasks: Sequence[Task]) -> None:
-        """Give each task its outputs or its error; raises nothing."""
+    def compute(self, tasks: Sequence[Task], end: float) -> None:
+        """Give each task its outputs or its error; raises nothing.
+
+        After `end`, by `perf_counter`, no further batch is begun; the other tasks get nothing.
+        """
 
 
 class _Here(threading.local):
@@ -68,20 +71,34 @@ class Job:
 
     Attributes:
         seconds: what it has taken of the thread, its share of what was merged included.
-        moved: whether it went on elsewhere.
+        moved: whether it went on elsewhere; then that is all that it took before.
+        waits: whether that was since its servable waits for more requests to come.
     """
 
-    __slots__ = ("_seen", "_since", "_started", "moved", "run", "seconds", "steps", "task")
+    __slots__ = ("_here", "_seen", "_since", "_started", "moved", "run", "steps", "task", "waits")
 
     def __init__(self, steps: Steps[None]) -> None:
         self.steps = steps
-        self.seconds = 0.0
-        self.moved = False
+        self._here = 0.0
+        self.moved = self.waits = False
         self.run: Run | None = None
         self.task: Task | None = None
         self._seen: Observation | None = None
         self._started = False
         self._since = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of the thread that gathered it."""
+        return self._here
+
+    def move(self, elsewhere: Elsewhere) -> None:
+        """Do all that is left on another thread."""
+        task = self.task
+        if task is not None and task.note is not None:
+            self._here += task.took / task.note.requests
+        self.moved = True
+        elsewhere(self.finish)
 
     @property
     def observation(self) -> Observation | None:
@@ -101,8 +118,8 @@ class Job:
         seen = CURRENT.observation = self._seen
         HERE.task, self.task = task, None
         ahead = task.took if task is not None else 0.0
-        if task is not None and task.note is not None:
-            self.seconds += ahead / task.note.requests
+        if task is not None and task.note is not None and not self.moved:
+            self._here += ahead / task.note.requests
         if seen is not None:
             # Meanwhile others had their turn: it was queued, as if it had come later.
             waited = perf_counter() - self._since - ahead
@@ -136,7 +153,8 @@ class Job:
             log.exception("a request raised where it must not")
         self._seen, CURRENT.observation = CURRENT.observation, None
         self._since = perf_counter()
-        self.seconds += self._since - began
+        if not self.moved:
+            self._here += self._since - began
 
 
 def answer_together(requests: Sequence[Steps[None]], elsewhere: Elsewhere) -> list[Job]:
@@ -160,26 +178,21 @@ def answer_together(requests: Sequence[Steps[None]], elsewhere: Elsewhere) -> li
 def _answer(jobs: Sequence[Job], end: float, elsewhere: Elsewhere) -> None:
     for job in jobs:
         if perf_counter() > end:
-            _move(job, elsewhere)
+            job.move(elsewhere)
         else:
             job.begin()
     while waiting := [job for job in jobs if job.run is not None and not job.moved]:
-        _compute_ahead(waiting, elsewhere)
+        _compute_ahead(waiting, end, elsewhere)
         for job in waiting:
             if job.moved:
                 continue
             if perf_counter() > end:
-                _move(job, elsewhere)
+                job.move(elsewhere)
             else:
                 job.compute()
 
 
-def _move(job: Job, elsewhere: Elsewhere) -> None:
-    job.moved = True
-    elsewhere(job.finish)
-
-
-def _compute_ahead(jobs: Sequence[Job], elsewhere: Elsewhere) -> None:
+def _compute_ahead(jobs: Sequence[Job], end: float, elsewhere: Elsewhere) -> None:
     """Compute what may be merged, and leave it with the jobs."""
     lanes: dict[int, tuple[Lane, list[Task]]] = {}
     for job in jobs:
@@ -188,10 +201,14 @@ def _compute_ahead(jobs: Sequence[Job], elsewhere: Elsewhere) -> None:
             continue
         found = lane_of(run.servable, run.signature, run.inputs, run.fetches)
         if found is ELSEWHERE:
-            _move(job, elsewhere)
+            job.waits = True
+            job.move(elsewhere)
         elif found is not None and len(jobs) > 1:
             lane = cast(Lane, found)
             job.task = Task(run.inputs, rows_of(run.inputs), job.observation, early=True)
             lanes.setdefault(id(lane), (lane, []))[1].append(job.task)
     for lane, tasks in lanes.values():
-        lane.compute(tasks)
+        lane.compute(tasks, end)
+    for job in jobs:
+        if job.task is not None and job.task.outputs is None and job.task.error is None:
+            job.task = None

@@ -99,10 +99,13 @@ class Lane:
             self._lead(task)
         return task.answer()
 
-    def compute(self, tasks: Sequence[Task]) -> None:
-        """Compute requests that came together, as many at once as pays; raises nothing."""
+    def compute(self, tasks: Sequence[Task], end: float) -> None:
+        """Compute requests that came together, as many at once as pays; raises nothing.
+
+        After `end`, by `perf_counter`, no further batch is begun; the other tasks get nothing.
+        """
         waiting = deque(tasks)
-        while waiting:
+        while waiting and perf_counter() <= end:
             leader = waiting.popleft()
             most = self._pace.most
             with self._lock:

@@ -124,7 +124,7 @@ class Study:
 
     def offer(self, answered: Answered) -> None:
         """Take a request that was computed alone while there were others."""
-        if answered.nbytes > SAMPLE_BYTES or self._clock() < self._next:
+        if self._clock() < self._next or answered.nbytes > SAMPLE_BYTES:
             return
         with self._lock:
             sample = self._sample
@@ -136,7 +136,12 @@ class Study:
             self._sample = None
             self._busy = True
             self._idle.clear()
-        self._apart(lambda: self._work([sample or answered, answered]))
+        try:
+            self._apart(lambda: self._work([sample or answered, answered]))
+        except RuntimeError as error:  # the system has no thread to spare
+            log.warning("%s: batches can not be studied: %s", self._name, error)
+            self._busy = False
+            self._idle.set()
 
     def close(self) -> None:
         """Return when nothing is being found out, and nothing will be."""
@@ -168,6 +173,8 @@ class Study:
 
     def _prepare(self, sample: Answered) -> None:
         """Compute with each number of rows that may go together, as long as that may pay."""
+        self._looks += 1
+        self._next = self._clock() + AGAIN_SECONDS * 4**self._looks
         rows = len(next(iter(sample.inputs.values())))
         least = math.inf
         doubted = judged = False
@@ -191,8 +198,6 @@ class Study:
             # One that is no better is used if the next is: maybe something came in between.
             if not doubted:
                 self._pace.allow(limit)
-        self._looks += 1
-        self._next = self._clock() + AGAIN_SECONDS * 4**self._looks
         self._pace.complete = not (judged or doubted) or self._looks >= LOOKS
 
     def _seconds(self, sample: Answered, count: int) -> float:

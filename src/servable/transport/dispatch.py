@@ -73,9 +73,9 @@ class Dispatcher(Generic[T]):
         ready, self._ready = self._ready, []
         jobs = answer_together([steps for _, steps in ready], self._pool.submit)
         for (kind, _), job in zip(ready, jobs, strict=True):
-            if job.moved:
+            if job.waits:
                 self._quick.forget(kind)
-            else:
+            elif job.seconds:  # else its turn did not come
                 self._quick.note_inline(kind, job.seconds)
 
     def _delivered(self, steps: Steps[T], deliver: Callable[[T], None]) -> Steps[None]:
@@ -102,7 +102,9 @@ class Dispatcher(Generic[T]):
         share = seconds / max(1, self._pool.unfinished)
         # Of many that compute side by side each takes long, and would not by itself. One that
         # waits for something else would.
-        self._hand_over(deliver, answer, kind, share if busy > _COMPUTES * share else seconds)
+        if busy > _COMPUTES * share:
+            seconds = max(share, busy)
+        self._hand_over(deliver, answer, kind, seconds)
 
     def _hand_over(
         self, deliver: Callable[[T], None], answer: T, kind: Hashable, seconds: float

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 TRY_SECONDS = 0.02
-"""A request that took longer on a thread, waiting included, is not tried."""
+"""A request that took longer on a thread is not tried: waiting included, but for others that
+computed at the same time (`dispatch`)."""
 
 TRIES = 4
 """Requests that must have been quick on a thread before one is answered where it was read."""

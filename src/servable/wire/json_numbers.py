@@ -73,15 +73,16 @@ def _parsed(body: bytes) -> object:
     if len(body) > _KEPT_BYTES:
         return simdjson.Parser().parse(body)
     try:
-        parser = _parsers.pop()
+        parser = _parsers.popleft()
     except IndexError:
         parser = simdjson.Parser()
     try:
-        root = parser.parse(body)
+        return parser.parse(body)
     except RuntimeError:  # something of what it parsed before is still there
-        root = simdjson.Parser().parse(body)
-    _parsers.append(parser)
-    return root
+        parser = simdjson.Parser()
+        return parser.parse(body)
+    finally:
+        _parsers.append(parser)
 
 
 def arrays(body: bytes, nested: Sequence[tuple[simdjson.Array, DType]]) -> list[Array] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import pytest
@@ -11,11 +11,13 @@ import pytest
 from servable.batching import gathering
 from servable.batching.gathering import HERE
 from servable.batching.steps import Run, Steps
+from servable.batching.tasks import Task
+from servable.metrics.batches import BatchNote
 from servable.tensors import Array, Signature
 from servable.transport import dispatch
 from servable.transport.dispatch import Dispatcher
 from servable.transport.pool import RequestPool
-from servable.transport.quick import TRIES
+from servable.transport.quick import FIRST_PENALTY, TRIES
 
 
 class Loop:
@@ -169,3 +171,54 @@ def test_requests_that_take_long_side_by_side_are_tried_on_the_loop_if_they_comp
         server.dispatcher.submit("k", slow(), server.answers.append)
         server.loop.run()
     assert server.threads == ["test_0"] * TRIES + [where]
+
+
+class Slow:
+    """A servable of 30 ms a request, which could merge them and computes one at a time."""
+
+    signatures: Mapping[str, Signature] = MappingProxyType({})
+
+    def __init__(self, now: dict[str, float]) -> None:
+        self._now = now
+
+    def lane(self, *_: object) -> object:
+        return self
+
+    def compute(self, tasks: Sequence[Task], end: float) -> None:
+        for task in tasks:
+            if self._now["wall"] <= end:
+                self._now["wall"] += 0.03
+                task.outputs, task.took = {}, 0.03
+                task.note = BatchNote(0.0, 1, 1)
+
+    def run(self, *_: object) -> dict[str, Array]:
+        self._now["wall"] += 0.03
+        return {}
+
+
+def test_a_model_that_became_slow_holds_up_the_loop_for_few_short_turns(
+    pool: RequestPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = {"wall": 0.0}
+    for module in (dispatch, gathering):
+        monkeypatch.setattr(module, "perf_counter", lambda: now["wall"])
+    server, slow = Server(pool), Slow(now)
+    for _ in range(TRIES):
+        server.asked("k")
+
+    def asking() -> Steps[str]:
+        server.threads.append(threading.current_thread().name)
+        yield Run(slow, "", {}, ())
+        return "answer"
+
+    turns = 0
+    for _ in range(2 * FIRST_PENALTY):
+        first = len(server.threads)
+        for _ in range(8):
+            server.dispatcher.submit("k", asking(), server.answers.append)
+        seen = len(server.answers)
+        server.loop.run()
+        turns += HERE_NAME in server.threads[first:]
+        while len(server.answers) < seen + 8:
+            server.loop.run()
+    assert 0 < turns <= FIRST_PENALTY // 2

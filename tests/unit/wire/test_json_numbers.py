@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import simdjson
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -185,11 +186,14 @@ def test_several_inputs_are_told_apart_whatever_their_order(
         }
 
 
-def test_a_body_keeps_its_numbers_while_others_are_parsed() -> None:
-    signature = Signature(
-        inputs={"x": TensorSpec("x:0", tensors.FLOAT, (None, None))}, outputs={}, method_name=""
-    )
-    rows = [np.full((1, FAST_FROM_BYTES), number, np.float32) for number in range(6)]
-    bodies = [PredictBody(json.dumps({"instances": row.tolist()}).encode()) for row in rows]
-    for row, body in zip(rows, bodies, strict=True):
-        np.testing.assert_array_equal(body.decode(signature)[1]["x"], row)
+def test_bodies_keep_their_numbers_while_others_are_parsed() -> None:
+    texts = [b'{"instances":[%s]}' % b",".join([b"%d" % number] * 999) for number in range(6)]
+    for _ in range(2):
+        members = [json_numbers.members(text, ("instances",)) for text in texts]
+        for number, (text, found) in enumerate(zip(texts, members, strict=True)):
+            assert found is not None
+            nested = cast(simdjson.Array, found["instances"])
+            arrays = json_numbers.arrays(text, [(nested, tensors.FLOAT)])
+            assert arrays is not None
+            np.testing.assert_array_equal(arrays[0], np.full(999, number, np.float32))
+            assert json_numbers.members(b"{" * (number + 1), ()) is None
