@@ -67,13 +67,20 @@ class Lane:
         """Whether merging was seen to change answers; then nobody may come any more."""
         return bool(self._trials.failure)
 
+    @property
+    def rests(self) -> bool:
+        """Whether requests that one thread answers are better off without the lane."""
+        return self._costs.rests
+
     def close(self) -> None:
         """Return when the servable is not used any more but by requests."""
         self._study.close()
 
     def merges(self, rows: int) -> bool:
         """Whether to compute a request of so many rows with others that one thread answers."""
-        return bool(rows) and self._pace.most > 1 and self._trials.trusted
+        if not rows or self._pace.most == 1 or not self._trials.trusted:
+            return False
+        return not self._pace.measured or self._costs.gather()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Compute the outputs of a request, maybe together with others.

@@ -79,7 +79,7 @@ class NaturallyBatched:
         if task is not None and task.inputs is inputs:
             return task.answer()
         lane = self._find(signature, inputs, fetches)
-        if lane is None:
+        if lane is None or (HERE.size and lane.rests):
             return self._servable.run(signature, inputs, fetches)
         return lane.run(inputs)
 

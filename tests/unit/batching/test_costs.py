@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from servable.batching.costs import TRY_EVERY, Costs
+from servable.batching.costs import REST, TRY_EVERY, Costs
+from servable.batching.pace import LIMITS
 
 MICROSECOND = 1e-6
 
@@ -69,3 +70,28 @@ def test_numbers_that_are_not_tried_say_nothing() -> None:
     costs = Costs()
     costs.note(3, 3, 1e-9)
     assert costs.limit(64) == 1
+
+
+def test_what_gains_nothing_is_not_gathered_for_long_and_then_looked_at_again() -> None:
+    costs = Costs()
+
+    def look() -> Counter[int]:
+        tried: Counter[int] = Counter()
+        while not costs.rests:
+            assert costs.gather()
+            rows = costs.limit(64)
+            tried[rows] += 1
+            costs.note(rows, rows, rows * MICROSECOND)
+        return tried
+
+    look()
+    assert [costs.gather() for _ in range(REST)] == [False] * REST
+    assert look() == Counter([*LIMITS, 1])
+
+
+def test_what_gains_by_numbers_is_gathered_always() -> None:
+    costs = Costs()
+    for _ in range(1000):
+        assert costs.gather()
+        rows = costs.limit(64)
+        costs.note(rows, rows, (50 + rows) * MICROSECOND)
