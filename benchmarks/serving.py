@@ -255,25 +255,24 @@ def main() -> int:
         console.print(f"{name}: {value:.2f}")
     from benchmarks.runtime_models import MODELS
 
-    rows: list[dict[str, Any]] = []
+    content: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine.describe(PACKAGES),
+        "protocols": protocols,
+        "rows": [],
+    }
     args.models_dir.mkdir(parents=True, exist_ok=True)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     for model in MODELS:
         if args.models and model.name not in args.models:
             continue
         path = model.export(args.models_dir)
         found = measured(path, model.rows(1), _feed(path), args.rounds, args.moment)
-        rows.append({"model": model.name, **described_rounds(found)})
-        console.print(rows[-1])
-    described = machine.describe(PACKAGES)
-    console.print(table(rows))
-    console.print(machine.line(described))
-    content = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": described,
-        "protocols": protocols,
-        "rows": rows,
-    }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+        content["rows"].append({"model": model.name, **described_rounds(found)})
+        console.print(content["rows"][-1])
+        args.out.write_text(json.dumps(content, indent=2) + "\n")  # it takes long: lose nothing
+    console.print(table(content["rows"]))
+    console.print(machine.line(content["machine"]))
     args.out.write_text(json.dumps(content, indent=2) + "\n")
     return 0
 
