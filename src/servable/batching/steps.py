@@ -12,6 +12,7 @@ from types import GeneratorType
 from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 from servable.contracts import Servable
+from servable.errors import Internal
 from servable.tensors import Array
 
 T = TypeVar("T")
@@ -26,8 +27,17 @@ class Run(NamedTuple):
     fetches: Sequence[str]
 
     def now(self) -> dict[str, Array]:
-        """Compute it; raises what the servable raises."""
-        return self.servable.run(self.signature, self.inputs, self.fetches)
+        """Compute it; raises what the servable raises.
+
+        Raises:
+            Internal: what that is would end the thread, which others need.
+        """
+        try:
+            return self.servable.run(self.signature, self.inputs, self.fetches)
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise Internal(f"the model ended: {type(error).__name__}: {error}") from error
 
 
 Steps: TypeAlias = Generator[Run, dict[str, Array], T]

@@ -76,16 +76,22 @@ class CodeLoader:
         Raises:
             InvalidArgument: the file is no Python, has no `Model`, or that has no
                 signatures.
+            Internal: it ended, by `sys.exit` for example.
         """
         file = self._path / FILE_NAME
         log.warning("%s is run in this process: it may do whatever the server may", file)
-        module = _run(file)
         try:
-            made = _class(module, file)(self._path)
-            self._servable = CodeServable(made, file)
-        except BaseException:
-            del sys.modules[module.__name__]
+            module = _run(file)
+            try:
+                made = _class(module, file)(self._path)
+                self._servable = CodeServable(made, file)
+            except BaseException:
+                del sys.modules[module.__name__]
+                raise
+        except (Exception, KeyboardInterrupt):
             raise
+        except BaseException as error:
+            raise Internal(f"{FILE_NAME}: {type(error).__name__}: {error}") from error
         self._module = module
 
     def unload(self) -> None:
@@ -148,8 +154,10 @@ class CodeServable:
             raise
         except ValueError as error:
             raise InvalidArgument(str(error)) from error
-        except Exception as error:
-            # A stranger's code; the server goes on.
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # A stranger's code, which may call sys.exit, or panic in Rust; the server goes on.
             log.exception("%s: predict failed", self._file)
             raise Internal(f"{FILE_NAME}: {type(error).__name__}: {error}") from error
         if not isinstance(outputs, Mapping):

@@ -12,7 +12,7 @@ from servable.batching.gathering import MOST_AT_ONCE, answer_together
 from servable.batching.natural import NaturallyBatched
 from servable.batching.steps import Run, Steps, complete, settled, steps_of
 from servable.batching.trials import ENOUGH
-from servable.errors import InvalidArgument
+from servable.errors import Internal, InvalidArgument
 from servable.metrics.batches import BatchNote
 from servable.metrics.requests import CURRENT, Observation
 from servable.tensors import Array
@@ -136,6 +136,28 @@ def test_a_model_that_merges_nothing_answers_all(caplog: pytest.LogCaptureFixtur
     answer_together([asking(1), failing(), asking(2)], never)
     assert got == [2, 4]
     assert "a request raised" in caplog.text
+
+
+def test_a_model_that_would_end_the_thread_spoils_no_other_request() -> None:
+    def leave(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        if (inputs["x"] < 0).any():
+            raise SystemExit(1)
+        return double(inputs)
+
+    plain = GatedServable(leave)
+    plain.let_all()
+    got: list[object] = []
+
+    def asking(value: float) -> Steps[None]:
+        try:
+            yield Run(plain, "serving_default", {"x": np.array([[value]])}, ["y"])
+        except Internal as error:
+            got.append(error.message)
+        else:
+            got.append(value)
+
+    answer_together([asking(1), asking(-1), asking(2)], never)
+    assert got == [1, "the model ended: SystemExit: 1", 2]
 
 
 def test_before_it_is_trusted_requests_that_meet_are_compared_apart_from_them() -> None:

@@ -46,6 +46,8 @@ SUM = """
                 return []
             if x[0, 0] < 0:
                 raise RuntimeError("below zero")
+            if x[0, 0] > 1e6:
+                raise SystemExit("too much")
             sums = x.sum(axis=1) + self.config.bias
             return {"sum": sums.tolist(), "word": "w\\u00f6rter" if x[0, 0] else ["a", b"b"]}
 
@@ -103,6 +105,7 @@ def test_that_code_is_run_is_said(loader: CodeLoader, caplog: pytest.LogCaptureF
     [
         ([[1, 2, 3]], InvalidArgument, "two numbers a row"),
         ([[-1, 2]], Internal, "model.py: RuntimeError: below zero"),
+        ([[1e7, 2]], Internal, "model.py: SystemExit: too much"),
         (np.zeros((0, 2)), Internal, "model.py: predict returned no mapping of outputs"),
     ],
 )
@@ -170,6 +173,13 @@ def test_a_file_that_is_no_model_is_refused_and_leaves_nothing(
     before = set(sys.modules)
     with pytest.raises(InvalidArgument, match=text):
         CodeLoader(folder(tmp_path, source)).load()
+    assert set(sys.modules) == before
+
+
+def test_a_file_that_ends_the_program_is_refused(tmp_path: Path) -> None:
+    before = set(sys.modules)
+    with pytest.raises(Internal, match=r"model\.py: SystemExit: 3"):
+        CodeLoader(folder(tmp_path, "import sys\nsys.exit(3)\n")).load()
     assert set(sys.modules) == before
 
 
