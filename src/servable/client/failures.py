@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from servable import errors
 from servable.errors import Code, ServableError, UnknownError
 
+# Not what is derived further: that says more than a code does.
 _BY_CODE: Mapping[Code, type[ServableError]] = {
     kind.code: kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, ServableError) and kind is not ServableError
+    if isinstance(kind, type) and ServableError in kind.__bases__
 }
 
 # Several codes share an HTTP status; this names the usual one of each.
