@@ -7,6 +7,8 @@ them would be another. Used under its lane's lock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from servable.batching.pace import LIMITS
 
 TURN_SECONDS = 15e-6
@@ -60,12 +62,17 @@ class Costs:
         self._count += 1
         if self._count % TRY_EVERY == 0:
             return sizes[self._count // TRY_EVERY % len(sizes)]
+        best = self._best(sizes)
+        # Few requests may gain nothing where many would.
+        if len(sizes) > 1 and self._best(sorted(self._seconds)) == 1:
+            self._rest = REST
+        return best
+
+    def _best(self, sizes: Sequence[int]) -> int:
         best = 1
         for size in sizes:
             if self._seconds[size] * WORTH < self._seconds[best]:
                 best = size
-        if best == 1 and len(sizes) > 1:
-            self._rest = REST
         return best
 
     def note(self, rows: int, requests: int, seconds: float) -> None:

@@ -11,7 +11,9 @@ from servable.errors import Code, ServableError, UnknownError
 _BY_CODE: Mapping[Code, type[ServableError]] = {
     kind.code: kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and ServableError in kind.__bases__
+    if isinstance(kind, type)
+    and issubclass(kind, ServableError)
+    and ServableError in kind.__bases__
 }
 
 # Several codes share an HTTP status; this names the usual one of each.

@@ -95,3 +95,11 @@ def test_what_gains_by_numbers_is_gathered_always() -> None:
         assert costs.gather()
         rows = costs.limit(64)
         costs.note(rows, rows, (50 + rows) * MICROSECOND)
+
+
+def test_what_gains_in_large_numbers_is_gathered_though_few_come() -> None:
+    costs = Costs()
+    for most in [64] * 100 + [2] * 100:
+        assert costs.gather()
+        rows = costs.limit(most)
+        costs.note(rows, rows, (20 + rows) * MICROSECOND * (3 if rows == 2 else 1))
