@@ -49,7 +49,7 @@ def serving(data: dict[str, Any]) -> list[str]:
     rows = data["rows"]
     names, ways = list(rows[0]["ratios"]), list(rows[0]["rates"])
     return [
-        "The median of all rounds, and their range:",
+        f"{data['statistic']}; the range of all rounds where it was kept:",
         "",
         *table(["", *(row["model"] for row in rows)], [_ranged(rows, name) for name in names]),
         "",
@@ -72,8 +72,9 @@ def serving(data: dict[str, Any]) -> list[str]:
 def _ranged(rows: Sequence[dict[str, Any]], name: str) -> list[str]:
     cells = []
     for row in rows:
-        low, high = row["ranges"][name]
-        cells.append(f"{row['ratios'][name]:.2f} ({low:.2f} - {high:.2f})")
+        between = row.get("ranges", {}).get(name)
+        ends = " ({:.2f} - {:.2f})".format(*between) if between else ""
+        cells.append(f"{row['ratios'][name]:.2f}{ends}")
     return [name, *cells]
 
 

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 Measure = Callable[[float], float]
 """Takes seconds, returns requests a second."""
 
-NEAR = 0.8
 FINALISTS = 3
-"""Settings of each way that are measured in all rounds, at most; those that came so near to the
-best in the first."""
+"""Settings of each way that are measured in all rounds."""
 
 WARM_SECONDS = 1.0
 
@@ -78,7 +76,8 @@ def measure(ways: Mapping[str, Mapping[str, Measure]], rounds: int, moment: floa
     for way, setting, call in every:
         tried[way][setting] = call(moment)
     rates: dict[str, dict[str, list[float]]] = {
-        way: {setting: [] for setting in _finalists(group)} for way, group in tried.items()
+        way: {setting: [] for setting in sorted(group, key=group.__getitem__)[-FINALISTS:]}
+        for way, group in tried.items()
     }
     turns = [(way, setting) for way, group in rates.items() for setting in group]
     for _ in range(rounds):
@@ -86,9 +85,3 @@ def measure(ways: Mapping[str, Mapping[str, Measure]], rounds: int, moment: floa
             rates[way][setting].append(ways[way][setting](moment))
         turns.reverse()
     return Rounds(tried, rates)
-
-
-def _finalists(tried: Mapping[str, float]) -> list[str]:
-    best = max(tried.values())
-    near = [setting for setting, rate in tried.items() if rate >= NEAR * best]
-    return sorted(near, key=tried.__getitem__)[-FINALISTS:]

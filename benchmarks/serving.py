@@ -259,6 +259,7 @@ def main() -> int:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine.describe(PACKAGES),
         "protocols": protocols,
+        "statistic": "Medians of all rounds",
         "rows": [],
     }
     args.models_dir.mkdir(parents=True, exist_ok=True)
