@@ -75,11 +75,14 @@ class Job:
         waits: whether that was since its servable waits for more requests to come.
     """
 
-    __slots__ = ("_here", "_seen", "_since", "_started", "moved", "run", "steps", "task", "waits")
+    __slots__ = (
+        *("_seen", "_since", "_started"),
+        *("moved", "run", "seconds", "steps", "task", "waits"),
+    )
 
     def __init__(self, steps: Steps[None]) -> None:
         self.steps = steps
-        self._here = 0.0
+        self.seconds = 0.0
         self.moved = self.waits = False
         self.run: Run | None = None
         self.task: Task | None = None
@@ -87,16 +90,11 @@ class Job:
         self._started = False
         self._since = 0.0
 
-    @property
-    def seconds(self) -> float:
-        """Of the thread that gathered it."""
-        return self._here
-
     def move(self, elsewhere: Elsewhere) -> None:
         """Do all that is left on another thread."""
         task = self.task
         if task is not None and task.note is not None:
-            self._here += task.took / task.note.requests
+            self.seconds += task.took / task.note.requests
         self.moved = True
         elsewhere(self.finish)
 
@@ -119,7 +117,7 @@ class Job:
         HERE.task, self.task = task, None
         ahead = task.took if task is not None else 0.0
         if task is not None and task.note is not None and not self.moved:
-            self._here += ahead / task.note.requests
+            self.seconds += ahead / task.note.requests
         if seen is not None:
             # Meanwhile others had their turn: it was queued, as if it had come later.
             waited = perf_counter() - self._since - ahead
@@ -154,7 +152,7 @@ class Job:
         self._seen, CURRENT.observation = CURRENT.observation, None
         self._since = perf_counter()
         if not self.moved:
-            self._here += self._since - began
+            self.seconds += self._since - began
 
 
 def answer_together(requests: Sequence[Steps[None]], elsewhere: Elsewhere) -> list[Job]:
