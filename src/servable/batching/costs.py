@@ -7,6 +7,7 @@ them would be another. Used under its lane's lock.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from servable.batching.pace import LIMITS
@@ -17,8 +18,10 @@ TURN_SECONDS = 15e-6
 WORTH = 1.03
 """By what a row must be cheaper at a larger number, which lets fewer requests wait."""
 
-FIRST = 4
-"""Times that a number is tried before it is judged."""
+LATEST = 5
+"""Times that a number is tried before it is judged: by the median of so many, the latest. Luck
+and bad luck are both common on a busy machine. The least that one took misleads: one row that
+happens to meet warm caches, or units that are awake, is as quick as one of many."""
 
 TRY_EVERY = 32
 """One batch in so many tries another number than the best."""
@@ -26,8 +29,8 @@ TRY_EVERY = 32
 REST = 4096
 """Requests that are not gathered after a look that found no number better than 1."""
 
-_FORGET = 1.02
-"""What a cost grows by with each look that does not find it lower: old luck is forgotten."""
+TINY_SECONDS = 20 * TURN_SECONDS
+"""Only rows that take less are left ungathered: for others it costs too little to stop looking."""
 
 
 class Costs:
@@ -35,7 +38,7 @@ class Costs:
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
-        self._seen: dict[int, int] = {}
+        self._latest: dict[int, deque[float]] = {}
         self._count = 0
         self._rest = 0
 
@@ -50,21 +53,23 @@ class Costs:
             return True
         self._rest -= 1
         if not self._rest:
-            self._seen = dict.fromkeys(self._seen, FIRST - 1)
+            for latest in self._latest.values():
+                latest.popleft()
         return False
 
     def limit(self, most: int) -> int:
         """Return how many rows to compute at once, of at most so many."""
         sizes = [size for size in LIMITS if size <= most]
         for size in sizes:
-            if self._seen.get(size, 0) < FIRST:
+            if len(self._latest.get(size, ())) < LATEST:
                 return size
         self._count += 1
         if self._count % TRY_EVERY == 0:
             return sizes[self._count // TRY_EVERY % len(sizes)]
         best = self._best(sizes)
         # Few requests may gain nothing where many would.
-        if len(sizes) > 1 and self._best(sorted(self._seconds)) == 1:
+        tiny = self._seconds[1] < TINY_SECONDS
+        if tiny and len(sizes) > 1 and self._best(sorted(self._seconds)) == 1:
             self._rest = REST
         return best
 
@@ -80,6 +85,6 @@ class Costs:
         if rows not in LIMITS:
             return
         each = (seconds + (TURN_SECONDS * requests if requests > 1 else 0.0)) / rows
-        known = self._seconds.get(rows)
-        self._seconds[rows] = each if known is None else min(each, known * _FORGET)
-        self._seen[rows] = self._seen.get(rows, 0) + 1
+        latest = self._latest.setdefault(rows, deque(maxlen=LATEST))
+        latest.append(each)
+        self._seconds[rows] = sorted(latest)[len(latest) // 2]

@@ -70,6 +70,7 @@ class Job:
         steps: what answers it; raises nothing.
 
     Attributes:
+        merged: whether it was computed together with others.
         seconds: what it has taken of the thread, its share of what was merged included.
         moved: whether it went on elsewhere; then that is all that it took before.
         waits: whether that was since its servable waits for more requests to come.
@@ -77,13 +78,13 @@ class Job:
 
     __slots__ = (
         *("_seen", "_since", "_started"),
-        *("moved", "run", "seconds", "steps", "task", "waits"),
+        *("merged", "moved", "run", "seconds", "steps", "task", "waits"),
     )
 
     def __init__(self, steps: Steps[None]) -> None:
         self.steps = steps
         self.seconds = 0.0
-        self.moved = self.waits = False
+        self.merged = self.moved = self.waits = False
         self.run: Run | None = None
         self.task: Task | None = None
         self._seen: Observation | None = None
@@ -118,6 +119,7 @@ class Job:
         ahead = task.took if task is not None else 0.0
         if task is not None and task.note is not None and not self.moved:
             self.seconds += ahead / task.note.requests
+            self.merged = self.merged or task.note.requests > 1
         if seen is not None:
             # Meanwhile others had their turn: it was queued, as if it had come later.
             waited = perf_counter() - self._since - ahead

@@ -14,7 +14,7 @@ from servable.batching.gathering import HERE, answer_together
 from servable.batching.steps import Steps, complete
 from servable.cpus import cpu_budget
 from servable.transport.pool import RequestPool
-from servable.transport.quick import Quick, inline_seconds
+from servable.transport.quick import BESIDE_OTHERS, BY_ITSELF, Quick, inline_seconds
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ class Dispatcher(Generic[T]):
             if job.waits:
                 self._quick.forget(kind)
             elif job.seconds:  # else its turn did not come
-                self._quick.note_inline(kind, job.seconds)
+                own = job.merged or len(jobs) == 1
+                self._quick.note_inline(kind, job.seconds, BY_ITSELF if own else BESIDE_OTHERS)
 
     def _delivered(self, steps: Steps[T], deliver: Callable[[T], None]) -> Steps[None]:
         answered = yield from steps

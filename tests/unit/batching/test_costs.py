@@ -56,6 +56,26 @@ def test_moments_in_which_the_machine_was_busy_do_not_count() -> None:
     assert chosen[64] + chosen[32] > 0.9 * chosen.total()
 
 
+def test_one_row_that_is_quick_by_chance_does_not_mislead() -> None:
+    calls = 0
+
+    def seconds(rows: int) -> float:
+        nonlocal calls
+        calls += 1
+        return (0.1e-3 if rows == 1 and calls % 4 == 0 else 2e-3) + 0.4e-3 * rows
+
+    chosen = played(seconds)
+    assert chosen[1] + chosen[2] < 0.1 * chosen.total()
+
+
+def test_rows_that_take_long_are_gathered_whatever_it_gains() -> None:
+    costs = Costs()
+    for _ in range(1000):
+        assert costs.gather()
+        rows = costs.limit(64)
+        costs.note(rows, rows, rows * 1e-3)
+
+
 def test_a_model_that_changes_its_mind_is_followed() -> None:
     costs = Costs()
     for rate in (1.0, -1.0):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from servable.transport.quick import (
+    BESIDE_OTHERS,
+    BY_ITSELF,
     FIRST_PENALTY,
     FORGIVEN,
     LAST_PENALTY,
@@ -127,3 +129,12 @@ def test_kinds_that_strangers_make_up_are_forgotten() -> None:
     assert len(quick._kinds) <= MOST_KINDS  # its memory is what this is about
     quick.note_inline("nobody", 1.0)
     assert not quick("nobody")
+
+
+def test_what_is_computed_together_may_take_longer_than_what_others_wait_for() -> None:
+    together, apart = tried(Quick(LIMIT)), tried(Quick(LIMIT))
+    for _ in range(1000):
+        together.note_inline("k", 1.5 * LIMIT, BY_ITSELF)
+        apart.note_inline("k", 0.75 * LIMIT, BESIDE_OTHERS)
+    assert together("k")
+    assert not apart("k")

@@ -31,7 +31,8 @@ from servable.engine.backends.openvino_convert import Source, arguments
 from servable.engine.backends.openvino_recurrent import compile_layer
 from servable.engine.backends.openvino_requests import Requests, finite
 from servable.engine.backends.openvino_shapes import all_hold_something, sizes_fit
-from servable.engine.backends.openvino_threads import Hint, Manner, Threads
+from servable.engine.backends.openvino_special import HALF_TOLERANCE, TOLERANCE, Often, Room
+from servable.engine.backends.openvino_threads import Hint, Manner, Threads, weights_of
 from servable.engine.compile import Island as IslandToCompile
 from servable.engine.compile import IslandRefused
 from servable.graph.ir import ARG, CONST, Function, Node
@@ -108,6 +109,7 @@ class OpenVinoBackend:
             threads = budget
         self.threads = Threads(hint, threads or budget, threads)
         self._precision = precision
+        self.tolerance = TOLERANCE if precision == "f32" else HALF_TOLERANCE
         self._config = {"CPU_RUNTIME_CACHE_CAPACITY": PREPARED_SHAPES}
         if cache is not None:
             self._config["CACHE_DIR"] = str(cache)
@@ -269,7 +271,7 @@ class _IslandKernel:
         self._lock = threading.Lock()
         self._row_products = _row_products(island.function)
         self._source = Source(island.function)
-        self._by_shape: dict[Shapes, Requests | None] = {}
+        self._by_shape: dict[Shapes, Requests | Often | None] = {}
         self._by_rank: dict[tuple[int, ...], _Converted | None] = {}
         self._main: _Converted | None = None
         # Converted now, whatever is known, so that a refusal shows while the model loads.
@@ -289,7 +291,7 @@ class _IslandKernel:
             log.debug("island failed on %s: %s", [a.shape for a in arrays], error)
             return self._fallback(*arrays)  # type: ignore[no-any-return]  # a list of arrays
 
-    def _for_shapes(self, shapes: Shapes) -> Requests | None:
+    def _for_shapes(self, shapes: Shapes) -> Requests | Often | None:
         """What computes inputs of these shapes; None if the island refuses them.
 
         Compiled with unknown sizes, some of OpenVINO's kernels trust the sizes they
@@ -306,7 +308,7 @@ class _IslandKernel:
             self._by_shape[shapes] = compiled = self._checked(shapes)
             return compiled
 
-    def _checked(self, shapes: Shapes) -> Requests | None:
+    def _checked(self, shapes: Shapes) -> Requests | Often | None:
         # Some of OpenVINO's shape inference divides by sizes.
         if any(0 in shape for shape in shapes):
             return None
@@ -318,7 +320,7 @@ class _IslandKernel:
             converted = self._for_ranks(tuple(map(len, shapes)))
         if converted is None or not converted.takes(shapes):
             return None
-        return converted.compiled()
+        return converted.compiled(shapes)
 
     def _for_ranks(self, ranks: tuple[int, ...]) -> _Converted | None:
         if ranks not in self._by_rank:
@@ -335,7 +337,8 @@ class _IslandKernel:
 
 
 class _Converted:
-    """An island converted for inputs of certain shapes. Used by one thread at a time."""
+    """An island converted for inputs of certain shapes. Used by one thread at a time, but for
+    what is compiled in the background."""
 
     def __init__(self, backend: OpenVinoBackend, model: ov.Model, known: Sequence[Shape]) -> None:
         self._backend = backend
@@ -343,6 +346,8 @@ class _Converted:
         self._probe = _clone(model)
         self._known = tuple(map(_partial, known))
         self._compiled: dict[Manner, Requests | None] = {}
+        self._lock = threading.Lock()
+        self._room = Room(weights_of(model))
 
     def is_for(self, shapes: Shapes) -> bool:
         """Whether these shapes are among those that it was converted for."""
@@ -361,16 +366,26 @@ class _Converted:
             return False
         return sizes_fit(self._probe)
 
-    def compiled(self) -> Requests | None:
-        """The island compiled for all shapes that it was converted for, to be called with those
-        that it was last asked about; None if it is refused."""
+    def compiled(self, shapes: Shapes) -> Requests | Often | None:
+        """The island compiled for calls with these shapes, which it takes; None if it is refused.
+
+        At first that is the one for all shapes that it was converted for.
+        """
         manner = self._backend.threads.for_calls(self._probe)
         if manner not in self._compiled:
             try:
                 self.compile(manner)
             except IslandRefused as refusal:
                 log.debug("island refused for shapes %s: %s", self._known, refusal)
-        return self._compiled[manner]
+        general = self._compiled[manner]
+        if general is None or self._known == shapes:
+            return general
+        special = partial(self._special, shapes, manner)
+        return Often(general, special, self._room, self._backend.tolerance)
+
+    def _special(self, shapes: Shapes, manner: Manner) -> Requests:
+        """Compile it for these shapes only; from any thread."""
+        return self._backend.compile_model(self._shaped(shapes), manner)
 
     def compile(self, manner: Manner) -> None:
         """Compile it.
@@ -379,12 +394,16 @@ class _Converted:
             IslandRefused: it can not be.
         """
         self._compiled[manner] = None
-        model = _clone(self._model)
-        _reshape(model, self._known)
+        self._compiled[manner] = self._backend.compile_model(self._shaped(self._known), manner)
+
+    def _shaped(self, shapes: Shapes) -> ov.Model:
+        with self._lock:
+            model = _clone(self._model)
+        _reshape(model, shapes)
         if not all_hold_something(model):
             # Compiling one that is sure to hold nothing may end the process.
             raise IslandRefused("a tensor has no elements")
-        self._compiled[manner] = self._backend.compile_model(model, manner)
+        return model
 
 
 def _clone(model: ov.Model) -> ov.Model:

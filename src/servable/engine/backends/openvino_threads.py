@@ -75,12 +75,7 @@ class Threads:
         """Whether calls that come while one is computed get streams of their own."""
         if self._hint != "auto" or self._budget == 1:
             return False
-        kept = sum(
-            math.prod(_sizes(node.output(0)))
-            for node in model.get_ops()
-            if node.get_type_name() == "Constant"
-        )
-        return kept <= MOST_WEIGHTS_TWICE
+        return weights_of(model) <= MOST_WEIGHTS_TWICE
 
     def settings(self, manner: Manner, *, bound: bool = True) -> dict[str, str]:
         """What OpenVINO is told.
@@ -103,6 +98,15 @@ class Threads:
         if threads is not None:
             chosen["INFERENCE_NUM_THREADS"] = str(threads)
         return chosen
+
+
+def weights_of(model: ov.Model) -> int:
+    """Return how many numbers a model holds."""
+    return sum(
+        math.prod(_sizes(node.output(0)))
+        for node in model.get_ops()
+        if node.get_type_name() == "Constant"
+    )
 
 
 def is_small(model: ov.Model) -> bool:
