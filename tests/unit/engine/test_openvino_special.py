@@ -96,6 +96,30 @@ def test_the_last_digits_may_differ() -> None:
     assert special.calls == before + 1
 
 
+def test_a_shape_that_comes_often_while_another_is_compiled_has_its_turn_later() -> None:
+    entered, may_leave = threading.Event(), threading.Event()
+    first, second = Computing(X), Computing(X)
+
+    def slow() -> Requests:
+        entered.set()
+        assert may_leave.wait(10)
+        return cast(Requests, first)
+
+    one = Often(cast(Requests, Computing(X)), slow, Room(1))
+    other = often(Computing(X), second, Room(1))
+    for _ in range(OFTEN):
+        one.run([X])
+    assert entered.wait(10)
+    for _ in range(OFTEN):
+        other.run([X])
+    may_leave.set()
+    called(one, 1)
+    assert not second.calls
+
+    called(other, OFTEN)
+    assert second.calls
+
+
 @pytest.mark.parametrize(
     ("weights", "places"), [(0, MOST), (1, MOST), (MOST_WEIGHTS // 2, 2), (MOST_WEIGHTS + 1, 0)]
 )

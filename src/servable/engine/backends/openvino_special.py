@@ -39,7 +39,7 @@ HALF_TOLERANCE = 0.03
 """Likewise in half precision, of which 0.004 is one step."""
 
 _COMPILING = threading.Lock()
-"""One at a time in a process: requests need the CPUs."""
+"""One at a time in a process: requests need the CPUs, and a process that ends waits for it."""
 
 
 class Room:
@@ -52,6 +52,11 @@ class Room:
     def __init__(self, weights: int) -> None:
         # list.pop is atomic.
         self._places = [None] * min(MOST, MOST_WEIGHTS // max(weights, 1))
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no place."""
+        return not self._places
 
     def take(self) -> bool:
         """Whether there is one more place, which is taken then."""
@@ -88,38 +93,44 @@ class Often:
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """Compute; see `Requests.run`."""
+        made = self._requests.run(arrays)
         if self._left:
-            self._count(arrays)
-        return self._requests.run(arrays)
+            self._count(arrays, made)
+        return made
 
-    def _count(self, arrays: Sequence[Array]) -> None:
+    def _count(self, arrays: Sequence[Array], made: Sequence[Array]) -> None:
         try:
             last = self._left.pop() == 0
         except IndexError:  # another thread had the last
             return
-        if not last or not self._room.take():
+        if not last or self._room.full:
             return
-        given = [array.copy() for array in arrays]
+        copies = [[array.copy() for array in some] for some in (arrays, made)]
+        if not _COMPILING.acquire(blocking=False):
+            self._left = list(range(OFTEN))
+            return
         # The interpreter waits for it: OpenVINO must not be compiling when it ends.
-        adding = threading.Thread(target=self._add, args=(given,), name="compile shape")
+        adding = threading.Thread(target=self._add, args=copies, name="compile shape")
         try:
             adding.start()
         except RuntimeError as error:  # no more threads; the calls can be computed as before
+            _COMPILING.release()
             log.debug("a shape is not compiled for: %s", error)
 
-    def _add(self, given: Sequence[Array]) -> None:
+    def _add(self, given: Sequence[Array], made: Sequence[Array]) -> None:
         try:
-            with _COMPILING:
-                special = self._special()
-                same = self._same(special.run(given), self._requests.run(given))
+            if not self._room.take():
+                return
+            special = self._special()
+            if self._same(special.run(given), made):
+                self._requests = special
+            else:
+                shapes = [array.shape for array in given]
+                log.warning("compiled for %s an island computes something else; not used", shapes)
         except (IslandRefused, RuntimeError) as refusal:
             log.debug("a shape is not compiled for: %s", refusal)
-            return
-        if same:
-            self._requests = special
-        else:
-            shapes = [array.shape for array in given]
-            log.warning("compiled for %s an island computes something else; not used", shapes)
+        finally:
+            _COMPILING.release()
 
     def _same(self, made: Sequence[Array], expected: Sequence[Array]) -> bool:
         return all(
