@@ -54,7 +54,8 @@ class Costs:
         self._rest -= 1
         if not self._rest:
             for latest in self._latest.values():
-                latest.popleft()
+                if len(latest) == LATEST:
+                    latest.popleft()
         return False
 
     def limit(self, most: int) -> int:

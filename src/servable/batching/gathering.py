@@ -199,7 +199,11 @@ def _compute_ahead(jobs: Sequence[Job], end: float, elsewhere: Elsewhere) -> Non
         run = job.run
         if run is None:
             continue
-        found = lane_of(run.servable, run.signature, run.inputs, run.fetches)
+        try:
+            found = lane_of(run.servable, run.signature, run.inputs, run.fetches)
+        except Exception:  # nothing of one may keep the others from their answers
+            log.exception("a request could not be looked at to be merged")
+            continue
         if found is ELSEWHERE:
             job.waits = True
             job.move(elsewhere)

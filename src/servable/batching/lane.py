@@ -80,7 +80,10 @@ class Lane:
         """Whether to compute a request of so many rows with others that one thread answers."""
         if not rows or self._pace.most == 1 or not self._trials.trusted:
             return False
-        return not self._pace.measured or self._costs.gather()
+        if not self._pace.measured:
+            return True
+        with self._lock:
+            return self._costs.gather()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Compute the outputs of a request, maybe together with others.

@@ -68,6 +68,15 @@ def test_one_row_that_is_quick_by_chance_does_not_mislead() -> None:
     assert chosen[1] + chosen[2] < 0.1 * chosen.total()
 
 
+def test_numbers_that_never_come_again_do_not_matter() -> None:
+    costs = Costs()
+    costs.note(4, 4, 4 * MICROSECOND)
+    for _ in range(20 * REST):
+        if costs.gather():
+            rows = costs.limit(2)
+            costs.note(rows, rows, rows * MICROSECOND)
+
+
 def test_rows_that_take_long_are_gathered_whatever_it_gains() -> None:
     costs = Costs()
     for _ in range(1000):

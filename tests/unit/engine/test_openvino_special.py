@@ -11,7 +11,15 @@ import pytest
 
 from servable.engine.backends.openvino import OpenVinoBackend
 from servable.engine.backends.openvino_requests import Requests
-from servable.engine.backends.openvino_special import MOST, MOST_WEIGHTS, OFTEN, Often, Room
+from servable.engine.backends.openvino_special import (
+    MOST,
+    MOST_ATTEMPTS,
+    MOST_WEIGHTS,
+    OFTEN,
+    SHARE,
+    Often,
+    Room,
+)
 from servable.engine.compile import IslandRefused, compile_function
 from servable.engine.run import run
 from servable.graph.ir import ARG, AttrValue, Function, FunctionRef, Node, Value, const
@@ -125,7 +133,31 @@ def test_a_shape_that_comes_often_while_another_is_compiled_has_its_turn_later()
 )
 def test_an_island_has_room_for_few_shapes_and_few_weights(weights: int, places: int) -> None:
     room = Room(weights)
-    assert [room.take() for _ in range(MOST + 1)] == [True] * places + [False] * (MOST + 1 - places)
+    made = [Computing(X) for _ in range(MOST + 1)]
+    for special in made:
+        called(often(Computing(X), special, room), OFTEN)
+    assert [bool(special.calls) for special in made] == [n < places for n in range(MOST + 1)]
+
+
+def test_shapes_that_are_refused_take_no_room_but_are_not_tried_for_ever() -> None:
+    room, last = Room(MOST_WEIGHTS), Computing(X)
+    for _ in range(MOST_ATTEMPTS - 1):
+        called(often(Computing(X), IslandRefused("no"), room), OFTEN)
+    assert not room.full
+    called(often(Computing(X), IslandRefused("no"), room), OFTEN)
+    called(often(Computing(X), last, room), OFTEN)
+    assert not last.calls
+
+
+def test_a_shape_that_is_one_of_very_many_is_not_compiled_for() -> None:
+    room = Room(1)
+    special = [Computing(X) for _ in range(2 * SHARE)]
+    shapes = [often(Computing(X), one, room) for one in special]
+    for _ in range(3 * OFTEN):
+        for shape in shapes:
+            shape.run([X])
+    called(shapes[0], 0)
+    assert not any(one.calls for one in special)
 
 
 class Eager(OpenVinoBackend):

@@ -19,7 +19,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -31,8 +31,8 @@ from servable.engine.backends.openvino_convert import Source, arguments
 from servable.engine.backends.openvino_recurrent import compile_layer
 from servable.engine.backends.openvino_requests import Requests, finite
 from servable.engine.backends.openvino_shapes import all_hold_something, sizes_fit
-from servable.engine.backends.openvino_special import HALF_TOLERANCE, TOLERANCE, Often, Room
-from servable.engine.backends.openvino_threads import Hint, Manner, Threads, weights_of
+from servable.engine.backends.openvino_special import MOST_VALUES, Often, Room
+from servable.engine.backends.openvino_threads import Hint, Manner, Threads, values_of, weights_of
 from servable.engine.compile import Island as IslandToCompile
 from servable.engine.compile import IslandRefused
 from servable.graph.ir import ARG, CONST, Function, Node
@@ -109,7 +109,6 @@ class OpenVinoBackend:
             threads = budget
         self.threads = Threads(hint, threads or budget, threads)
         self._precision = precision
-        self.tolerance = TOLERANCE if precision == "f32" else HALF_TOLERANCE
         self._config = {"CPU_RUNTIME_CACHE_CAPACITY": PREPARED_SHAPES}
         if cache is not None:
             self._config["CACHE_DIR"] = str(cache)
@@ -190,12 +189,37 @@ class OpenVinoBackend:
             more = partial(self._compiled, model, Manner.STREAMS)
         return Requests(self._compiled(model, manner, bound=bound), more)
 
+    @property
+    def specializes(self) -> bool:
+        """Whether shapes that come often are compiled for once more.
+
+        In half precision what comes of it differs by more than batching bears. What else the
+        hints ask for would be asked for each of the shapes.
+        """
+        return self.threads.hint == "auto" and self._config["INFERENCE_PRECISION_HINT"] == "f32"
+
+    def compile_special(self, model: ov.Model, manner: Manner) -> Requests:
+        """Compile a model for one shape of many; see `compile_model`. It is not cached: which
+        shapes come often differs from start to start.
+
+        Raises:
+            IslandRefused: likewise, or it needs much memory.
+        """
+        if values_of(model) > MOST_VALUES:
+            raise IslandRefused("it computes too much in between")
+        more = None
+        if manner is not Manner.STREAMS and self.threads.adds_streams(model):
+            more = partial(self._compiled, model, Manner.STREAMS, cached=False)
+        return Requests(self._compiled(model, manner, cached=False), more)
+
     def _compiled(
-        self, model: ov.Model, manner: Manner, *, bound: bool = False
+        self, model: ov.Model, manner: Manner, *, bound: bool = False, cached: bool = True
     ) -> ov.CompiledModel:
         try:
             core = self.core()
             settings = {**self._config, **self.threads.settings(manner, bound=bound)}
+            if not cached and "CACHE_DIR" in settings:
+                settings["CACHE_DIR"] = ""
             return core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise IslandRefused(str(error)) from error
@@ -272,6 +296,7 @@ class _IslandKernel:
         self._row_products = _row_products(island.function)
         self._source = Source(island.function)
         self._by_shape: dict[Shapes, Requests | Often | None] = {}
+        self._room: Room | None = None
         self._by_rank: dict[tuple[int, ...], _Converted | None] = {}
         self._main: _Converted | None = None
         # Converted now, whatever is known, so that a refusal shows while the model loads.
@@ -304,7 +329,11 @@ class _IslandKernel:
             pass
         with self._lock:
             if len(self._by_shape) >= MOST_SHAPES:
-                self._by_shape.clear()
+                self._by_shape = {
+                    known: found
+                    for known, found in self._by_shape.items()
+                    if isinstance(found, Often) and found.compiled
+                }
             self._by_shape[shapes] = compiled = self._checked(shapes)
             return compiled
 
@@ -320,7 +349,12 @@ class _IslandKernel:
             converted = self._for_ranks(tuple(map(len, shapes)))
         if converted is None or not converted.takes(shapes):
             return None
-        return converted.compiled(shapes)
+        general = converted.compiled()
+        if general is None or not self._backend.specializes or converted.is_only_for(shapes):
+            return general
+        if self._room is None:
+            self._room = Room(converted.weights)
+        return Often(general, converted.special(shapes), self._room)
 
     def _for_ranks(self, ranks: tuple[int, ...]) -> _Converted | None:
         if ranks not in self._by_rank:
@@ -347,7 +381,6 @@ class _Converted:
         self._known = tuple(map(_partial, known))
         self._compiled: dict[Manner, Requests | None] = {}
         self._lock = threading.Lock()
-        self._room = Room(weights_of(model))
 
     def is_for(self, shapes: Shapes) -> bool:
         """Whether these shapes are among those that it was converted for."""
@@ -366,26 +399,30 @@ class _Converted:
             return False
         return sizes_fit(self._probe)
 
-    def compiled(self, shapes: Shapes) -> Requests | Often | None:
-        """The island compiled for calls with these shapes, which it takes; None if it is refused.
+    @property
+    def weights(self) -> int:
+        """How many numbers the island holds."""
+        return weights_of(self._model)
 
-        At first that is the one for all shapes that it was converted for.
-        """
+    def is_only_for(self, shapes: Shapes) -> bool:
+        """Whether it was converted for no others than these."""
+        return self._known == shapes
+
+    def compiled(self) -> Requests | None:
+        """The island compiled for all shapes that it was converted for, to be called with those
+        that it was last asked about; None if it is refused."""
         manner = self._backend.threads.for_calls(self._probe)
         if manner not in self._compiled:
             try:
                 self.compile(manner)
             except IslandRefused as refusal:
                 log.debug("island refused for shapes %s: %s", self._known, refusal)
-        general = self._compiled[manner]
-        if general is None or self._known == shapes:
-            return general
-        special = partial(self._special, shapes, manner)
-        return Often(general, special, self._room, self._backend.tolerance)
+        return self._compiled[manner]
 
-    def _special(self, shapes: Shapes, manner: Manner) -> Requests:
-        """Compile it for these shapes only; from any thread."""
-        return self._backend.compile_model(self._shaped(shapes), manner)
+    def special(self, shapes: Shapes) -> Callable[[], Requests]:
+        """What compiles it for the shapes that it was last asked about; for any thread."""
+        manner = self._backend.threads.for_calls(self._probe)
+        return lambda: self._backend.compile_special(self._shaped(shapes), manner)
 
     def compile(self, manner: Manner) -> None:
         """Compile it.

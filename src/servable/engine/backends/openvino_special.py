@@ -21,50 +21,57 @@ from servable.tensors import Array
 log = logging.getLogger(__name__)
 
 OFTEN = 64
-"""Calls of a shape after which it is compiled for. Few shapes of many, such as the lengths of
-texts, come as often."""
+SHARE = 16
+"""A shape is compiled for after so many calls, if they were one in so many of those whose shape
+is not compiled for. The lengths of texts seldom are."""
 
 MOST = 6
-"""Bound on the shapes of one island that are compiled for: the batch sizes up to 32."""
+"""Bound on the shapes of one island that are compiled for: as many as the batch sizes up to 32."""
 
 MOST_WEIGHTS = 8_000_000
-"""Bound on the weights that are kept again for all these, in an island's shapes together: 32 MB.
-Calls that meet keep them once more (`openvino_threads`)."""
+"""Bound on the weights that an island's shapes keep again, all together: 32 MB. Calls that meet
+keep them once more (`openvino_threads`)."""
+
+MOST_VALUES = 32_000_000
+"""Bound on what an island computes in between for one shape. OpenVINO keeps buffers for a part
+of it, for each call that is computed at the same time."""
+
+MOST_ATTEMPTS = 2 * MOST
+"""Bound on the shapes of one island that are tried."""
 
 TOLERANCE = 1e-3
 """By how much, of the largest number of an output, what was compiled for a shape may differ from
 what computes all shapes. They add in another order; what differs by more is not used."""
 
-HALF_TOLERANCE = 0.03
-"""Likewise in half precision, of which 0.004 is one step."""
-
 _COMPILING = threading.Lock()
-"""One at a time in a process: requests need the CPUs, and a process that ends waits for it."""
+"""One shape at a time in a process: requests need the CPUs, and a process that ends waits."""
 
 
 class Room:
-    """How many shapes of an island may still be compiled for. Thread-safe.
+    """How many shapes of an island may still be compiled for. For one thread at a time, but
+    `calls` and `full`.
 
     Args:
         weights: what each of them keeps.
+
+    Attributes:
+        calls: those of the island whose shape is not compiled for, roughly.
     """
 
     def __init__(self, weights: int) -> None:
-        # list.pop is atomic.
-        self._places = [None] * min(MOST, MOST_WEIGHTS // max(weights, 1))
+        self.calls = 0
+        self._places = min(MOST, MOST_WEIGHTS // max(weights, 1))
+        self._attempts = MOST_ATTEMPTS
 
     @property
     def full(self) -> bool:
-        """Whether there is no place."""
-        return not self._places
+        """Whether no shape is compiled for any more."""
+        return not self._places or not self._attempts
 
-    def take(self) -> bool:
-        """Whether there is one more place, which is taken then."""
-        try:
-            self._places.pop()
-        except IndexError:
-            return False
-        return True
+    def note(self, *, kept: bool) -> None:
+        """Hear of a shape that was tried."""
+        self._attempts -= 1
+        self._places -= kept
 
 
 class Often:
@@ -72,74 +79,81 @@ class Often:
 
     Args:
         general: computes them, and others.
-        special: compiles what computes only these; asked once, on a thread of its own. May
-            raise IslandRefused.
+        special: compiles what computes only these; asked at most once, on a thread of its own.
+            May raise IslandRefused.
         room: whether that may be kept.
-        tolerance: instead of TOLERANCE, for less than single precision.
+
+    Attributes:
+        compiled: whether what was compiled for the shape computes it.
     """
 
-    def __init__(
-        self,
-        general: Requests,
-        special: Callable[[], Requests],
-        room: Room,
-        tolerance: float = TOLERANCE,
-    ) -> None:
+    def __init__(self, general: Requests, special: Callable[[], Requests], room: Room) -> None:
+        self.compiled = False
         self._requests = general
         self._special = special
         self._room = room
-        self._tolerance = tolerance
-        self._left = list(range(OFTEN))
+        self._counting = not room.full
+        self._calls, self._since = 0, room.calls
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         """Compute; see `Requests.run`."""
         made = self._requests.run(arrays)
-        if self._left:
+        if self._counting:
             self._count(arrays, made)
         return made
 
     def _count(self, arrays: Sequence[Array], made: Sequence[Array]) -> None:
+        # Other threads count at the same time, and some calls may be lost.
+        self._room.calls += 1
+        self._calls += 1
+        if self._calls < OFTEN:
+            return
+        rare = self._room.calls - self._since > SHARE * OFTEN
+        self._calls, self._since = 0, self._room.calls
+        if self._room.full:
+            self._counting = False
+        elif not rare and _COMPILING.acquire(blocking=False):
+            self._start(arrays, made)
+
+    def _start(self, arrays: Sequence[Array], made: Sequence[Array]) -> None:
+        """Compile in the background, holding the lock, which is released at the end."""
         try:
-            last = self._left.pop() == 0
-        except IndexError:  # another thread had the last
-            return
-        if not last or self._room.full:
-            return
-        copies = [[array.copy() for array in some] for some in (arrays, made)]
-        if not _COMPILING.acquire(blocking=False):
-            self._left = list(range(OFTEN))
-            return
-        # The interpreter waits for it: OpenVINO must not be compiling when it ends.
-        adding = threading.Thread(target=self._add, args=copies, name="compile shape")
-        try:
-            adding.start()
-        except RuntimeError as error:  # no more threads; the calls can be computed as before
+            if not self._counting:  # another thread came first
+                _COMPILING.release()
+                return
+            copies = [[array.copy() for array in some] for some in (arrays, made)]
+            # The interpreter waits for it: OpenVINO must not be compiling when it ends.
+            threading.Thread(target=self._add, args=copies, name="compile shape").start()
+        except (RuntimeError, MemoryError) as error:  # no more threads; the answer is there
             _COMPILING.release()
             log.debug("a shape is not compiled for: %s", error)
 
     def _add(self, given: Sequence[Array], made: Sequence[Array]) -> None:
         try:
-            if not self._room.take():
-                return
             special = self._special()
-            if self._same(special.run(given), made):
+            if _same(special.run(given), made):
                 self._requests = special
+                self.compiled = True
             else:
                 shapes = [array.shape for array in given]
                 log.warning("compiled for %s an island computes something else; not used", shapes)
-        except (IslandRefused, RuntimeError) as refusal:
+        except (IslandRefused, RuntimeError, MemoryError) as refusal:
             log.debug("a shape is not compiled for: %s", refusal)
         finally:
+            self._counting = False
+            self._room.note(kept=self.compiled)
             _COMPILING.release()
 
-    def _same(self, made: Sequence[Array], expected: Sequence[Array]) -> bool:
-        return all(
-            a.shape == b.shape and a.dtype == b.dtype and self._close(a, b)
-            for a, b in zip(made, expected, strict=True)
-        )
 
-    def _close(self, a: Array, b: Array) -> bool:
-        if a.dtype.kind != "f" or not b.size:
-            return a.tobytes() == b.tobytes()
-        largest = float(np.abs(b, where=np.isfinite(b), out=np.zeros_like(b)).max())
-        return bool(np.allclose(a, b, rtol=0.0, atol=self._tolerance * largest, equal_nan=True))
+def _same(made: Sequence[Array], expected: Sequence[Array]) -> bool:
+    return all(
+        a.shape == b.shape and a.dtype == b.dtype and _close(a, b)
+        for a, b in zip(made, expected, strict=True)
+    )
+
+
+def _close(a: Array, b: Array) -> bool:
+    if a.dtype.kind != "f" or not b.size:
+        return a.tobytes() == b.tobytes()
+    largest = float(np.abs(b, where=np.isfinite(b), out=np.zeros_like(b)).max())
+    return bool(np.allclose(a, b, rtol=0.0, atol=TOLERANCE * largest, equal_nan=True))

@@ -54,18 +54,21 @@ class Threads:
         budget: how many CPUs may be busy.
         limit: likewise, told to OpenVINO; None where it finds out itself, which it does
             better: it knows which of them are one core.
+
+    Attributes:
+        hint: what to make good.
     """
 
     def __init__(self, hint: Hint, budget: int, limit: int | None) -> None:
-        self._hint = hint
+        self.hint = hint
         self._budget = budget
         self._limit = limit
 
     def manner(self, *, small: bool) -> Manner:
         """How to compute a call."""
-        if self._hint == "throughput":
+        if self.hint == "throughput":
             return Manner.STREAMS
-        return Manner.ONE if small and self._hint == "auto" else Manner.ALL
+        return Manner.ONE if small and self.hint == "auto" else Manner.ALL
 
     def for_calls(self, model: ov.Model) -> Manner:
         """How to compute calls of a model, whose shapes are theirs."""
@@ -73,7 +76,7 @@ class Threads:
 
     def adds_streams(self, model: ov.Model) -> bool:
         """Whether calls that come while one is computed get streams of their own."""
-        if self._hint != "auto" or self._budget == 1:
+        if self.hint != "auto" or self._budget == 1:
             return False
         return weights_of(model) <= MOST_WEIGHTS_TWICE
 
@@ -89,7 +92,7 @@ class Threads:
         chosen = {"ENABLE_CPU_PINNING": "YES" if bound else "NO", "PERFORMANCE_HINT": "LATENCY"}
         if manner is Manner.STREAMS:
             chosen["PERFORMANCE_HINT"] = "THROUGHPUT"
-            if self._hint == "auto":
+            if self.hint == "auto":
                 streams = str(min(self._budget, MOST_STREAMS))
                 return {**chosen, "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
         else:
@@ -106,6 +109,16 @@ def weights_of(model: ov.Model) -> int:
         math.prod(_sizes(node.output(0)))
         for node in model.get_ops()
         if node.get_type_name() == "Constant"
+    )
+
+
+def values_of(model: ov.Model) -> int:
+    """Return how many numbers a model computes on its way. Sizes left open count as 1."""
+    return sum(
+        math.prod(_sizes(port))
+        for node in model.get_ops()
+        if node.get_type_name() != "Constant"
+        for port in node.outputs()
     )
 
 
