@@ -175,19 +175,22 @@ class OpenVinoBackend:
                 self._cores.append(core)
             return self._cores[0]
 
-    def compile_model(self, model: ov.Model, manner: Manner, *, bound: bool = True) -> Requests:
+    def compile_model(
+        self, model: ov.Model, manner: Manner, *, bound: bool = True, cached: bool = True
+    ) -> Requests:
         """Compile a model, to be called in this manner.
 
         Args:
             bound: whether its threads may be bound to cores.
+            cached: whether the next start may find it in the cache folder.
 
         Raises:
             IslandRefused: the plugin does not take it.
         """
         more = None
         if manner is not Manner.STREAMS and self.threads.adds_streams(model):
-            more = partial(self._compiled, model, Manner.STREAMS)
-        return Requests(self._compiled(model, manner, bound=bound), more)
+            more = partial(self._compiled, model, Manner.STREAMS, cached=cached)
+        return Requests(self._compiled(model, manner, bound=bound, cached=cached), more)
 
     @property
     def specializes(self) -> bool:
@@ -207,10 +210,7 @@ class OpenVinoBackend:
         """
         if values_of(model) > MOST_VALUES:
             raise IslandRefused("it computes too much in between")
-        more = None
-        if manner is not Manner.STREAMS and self.threads.adds_streams(model):
-            more = partial(self._compiled, model, Manner.STREAMS, cached=False)
-        return Requests(self._compiled(model, manner, cached=False), more)
+        return self.compile_model(model, manner, bound=False, cached=False)
 
     def _compiled(
         self, model: ov.Model, manner: Manner, *, bound: bool = False, cached: bool = True

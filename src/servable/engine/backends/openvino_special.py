@@ -117,10 +117,10 @@ class Often:
 
     def _start(self, arrays: Sequence[Array], made: Sequence[Array]) -> None:
         """Compile in the background, holding the lock, which is released at the end."""
+        if not self._counting:  # another thread came first
+            _COMPILING.release()
+            return
         try:
-            if not self._counting:  # another thread came first
-                _COMPILING.release()
-                return
             copies = [[array.copy() for array in some] for some in (arrays, made)]
             # The interpreter waits for it: OpenVINO must not be compiling when it ends.
             threading.Thread(target=self._add, args=copies, name="compile shape").start()
