@@ -213,9 +213,11 @@ def test_the_same_island_computes_few_rows_in_the_callers_thread_and_many_with_a
     manners = []
 
     class Recording(OpenVinoBackend):
-        def compile_model(self, model: Any, manner: Manner, *, bound: bool = True) -> Requests:
+        def compile_model(
+            self, model: Any, manner: Manner, *, bound: bool = True, cached: bool = True
+        ) -> Requests:
             manners.append(manner)
-            return super().compile_model(model, manner, bound=bound)
+            return super().compile_model(model, manner, bound=bound, cached=cached)
 
     plan = matmul(backend=Recording())
     for rows in (4, 2000, 1, 1500):
