@@ -14,6 +14,7 @@ from servable.engine.backends.openvino_requests import Requests
 from servable.engine.backends.openvino_special import (
     MOST,
     MOST_ATTEMPTS,
+    MOST_VALUES,
     MOST_WEIGHTS,
     OFTEN,
     SHARE,
@@ -137,6 +138,16 @@ def test_an_island_has_room_for_few_shapes_and_few_weights(weights: int, places:
     for special in made:
         called(often(Computing(X), special, room), OFTEN)
     assert [bool(special.calls) for special in made] == [n < places for n in range(MOST + 1)]
+
+
+def test_an_island_has_room_for_so_much_in_between_all_shapes_together() -> None:
+    room = Room(1)
+    room.take(MOST_VALUES - 10)
+    with pytest.raises(IslandRefused, match="too much"):
+        room.take(11)
+    room.take(10)
+    with pytest.raises(IslandRefused, match="too much"):
+        room.take(1)
 
 
 def test_shapes_that_are_refused_take_no_room_but_are_not_tried_for_ever() -> None:

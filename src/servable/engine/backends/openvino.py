@@ -31,7 +31,7 @@ from servable.engine.backends.openvino_convert import Source, arguments
 from servable.engine.backends.openvino_recurrent import compile_layer
 from servable.engine.backends.openvino_requests import Requests, finite
 from servable.engine.backends.openvino_shapes import all_hold_something, sizes_fit
-from servable.engine.backends.openvino_special import MOST_VALUES, Often, Room
+from servable.engine.backends.openvino_special import Often, Room
 from servable.engine.backends.openvino_threads import Hint, Manner, Threads, values_of, weights_of
 from servable.engine.compile import Island as IslandToCompile
 from servable.engine.compile import IslandRefused
@@ -201,15 +201,14 @@ class OpenVinoBackend:
         """
         return self.threads.hint == "auto" and self._config["INFERENCE_PRECISION_HINT"] == "f32"
 
-    def compile_special(self, model: ov.Model, manner: Manner) -> Requests:
+    def compile_special(self, model: ov.Model, manner: Manner, room: Room) -> Requests:
         """Compile a model for one shape of many; see `compile_model`. It is not cached: which
         shapes come often differs from start to start.
 
         Raises:
-            IslandRefused: likewise, or it needs much memory.
+            IslandRefused: likewise, or there is no room.
         """
-        if values_of(model) > MOST_VALUES:
-            raise IslandRefused("it computes too much in between")
+        room.take(values_of(model))
         return self.compile_model(model, manner, bound=False, cached=False)
 
     def _compiled(
@@ -354,7 +353,7 @@ class _IslandKernel:
             return general
         if self._room is None:
             self._room = Room(converted.weights)
-        return Often(general, converted.special(shapes), self._room)
+        return Often(general, converted.special(shapes, self._room), self._room)
 
     def _for_ranks(self, ranks: tuple[int, ...]) -> _Converted | None:
         if ranks not in self._by_rank:
@@ -419,10 +418,10 @@ class _Converted:
                 log.debug("island refused for shapes %s: %s", self._known, refusal)
         return self._compiled[manner]
 
-    def special(self, shapes: Shapes) -> Callable[[], Requests]:
+    def special(self, shapes: Shapes, room: Room) -> Callable[[], Requests]:
         """What compiles it for the shapes that it was last asked about; for any thread."""
         manner = self._backend.threads.for_calls(self._probe)
-        return lambda: self._backend.compile_special(self._shaped(shapes), manner)
+        return lambda: self._backend.compile_special(self._shaped(shapes), manner, room)
 
     def compile(self, manner: Manner) -> None:
         """Compile it.
