@@ -32,6 +32,7 @@ class FakeTransport(asyncio.Transport):
         unread: how much of it the client is said to have left unread.
         reading: whether more may come.
         ended: whether the last has been written.
+        protocol: what takes what comes, where that was changed.
         aborted: whether it was closed at once.
     """
 
@@ -42,6 +43,7 @@ class FakeTransport(asyncio.Transport):
         self.reading = True
         self.aborted = False
         self.ended = False
+        self.protocol: asyncio.BaseProtocol | None = None
         self._closing = False
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
@@ -65,6 +67,9 @@ class FakeTransport(asyncio.Transport):
     def resume_reading(self) -> None:
         assert not self.reading
         self.reading = True
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def get_write_buffer_size(self) -> int:
         return self.unread

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 from servable.errors import Internal, InvalidArgument, ResourceExhausted, Unimplemented
+from servable.transport.buffers import as_bytes
 
 PREFIX_BYTES = 5
 MAX_INFLATED_BYTES = 2**26
@@ -99,8 +100,3 @@ class Messages:
         if not inflater.eof or inflater.unused_data:
             raise InvalidArgument("A message can not be decompressed: its length is wrong.")
         return message
-
-
-def as_bytes(data: bytes | bytearray) -> bytes:
-    """Return the same data: whoever only reads need not care, and a copy may be large."""
-    return data  # type: ignore[return-value] # see above

@@ -26,6 +26,7 @@ from servable.errors import (
 )
 from servable.metrics.families import Family, Number
 from servable.transport.http_exchange import Application, Exchange, Head
+from servable.transport.http_intake import LONG_BYTES, Intake
 from servable.transport.http_parse import Parser
 from servable.transport.options import RestOptions
 from servable.transport.rest_body import DRAIN_SECONDS, MIN_BYTES_PER_SECOND, BodyTooSlowError
@@ -154,14 +155,25 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came."""
         if self._deaf:
-            self._drops -= len(data)
-            if self._drops < 0:
-                self._shut()
+            self._drop(len(data))
             return
         self._parser.feed(data)
         if self._parser.broken is not None:
             self._break(*self._parser.broken)
         self._advance()
+        latest, rest = self._parser.latest, self._parser.rest
+        if latest is not None and rest >= LONG_BYTES and not self._deaf:
+            self._transport.set_protocol(Intake(self, latest, rest))
+
+    def rest_came(self, size: int, *, ended: bool) -> None:
+        """Go on when a part of a long body has come; see `http_intake.Host`."""
+        if ended:
+            self._transport.set_protocol(self)
+            self._parser.end_body()
+        if self._deaf:
+            self._drop(size)
+        else:
+            self._advance()
 
     # What exchanges call.
 
@@ -410,6 +422,12 @@ class HttpConnection(asyncio.Protocol):
             self._transport.resume_reading()
         self._deadline = monotonic() + LINGER_SECONDS
         self._expire = self._shut
+
+    def _drop(self, size: int) -> None:
+        """Throw away what came, and close if that gets too much."""
+        self._drops -= size
+        if self._drops < 0:
+            self._shut()
 
     def _shut(self) -> None:
         """Close when the client has taken what it was sent, or takes no more of it."""

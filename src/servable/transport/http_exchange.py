@@ -126,7 +126,7 @@ class Exchange:
         self.keep_alive = head.keep_alive
         self.asked: object = None
         self.begun = 0.0
-        self.chunks: list[bytes] = []
+        self.chunks: list[bytes | bytearray] = []
         self.length = 0
         self.complete = False
         self.fault: ServableError | None = None
@@ -134,7 +134,7 @@ class Exchange:
         self.replied = False
         self.over = False
 
-    def body(self) -> bytes:
+    def body(self) -> bytes | bytearray:
         """Return the whole body, once."""
         chunks, self.chunks = self.chunks, []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)

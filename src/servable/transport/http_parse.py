@@ -60,6 +60,24 @@ class Parser:
         self.latest: Exchange | None = None
         self.broken: tuple[str, ServableError] | None = None
 
+    @property
+    def rest(self) -> int:
+        """Bytes of the latest request's body that are to come; 0 if that is not known.
+
+        Also if there is no use in them.
+        """
+        latest = self.latest
+        if latest is None or latest.complete or latest.replied or latest.fault is not None:
+            return 0
+        length = int(latest.declared or 0)  # the parser has looked at it
+        return 0 if length > self._options.max_body_bytes else length - latest.length
+
+    def end_body(self) -> None:
+        """Take note that the rest of the latest request's body came another way."""
+        self._parser = httptools.HttpRequestParser(self)
+        if self.latest is not None:
+            self.latest.complete = True
+
     def feed(self, data: bytes) -> None:
         """Take what came; see `broken` afterwards."""
         continued, self._heard = self.in_head, False

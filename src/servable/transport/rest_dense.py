@@ -103,7 +103,7 @@ def _inputs(
     request: Request, form: Form, content: bytes, name: str, signature: Signature
 ) -> Mapping[str, Array]:
     if form is Form.IMAGE:
-        return image_inputs(name, signature, content)
+        return image_inputs(name, signature, bytes(content))
     if form is Form.NPZ:
         expected = {alias: spec.dtype for alias, spec in signature.inputs.items()}
         return npy.read_archive(content, expected, max(MAX_INFLATED_BYTES, len(content)))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from servable.contracts import ModelSpec
 from servable.errors import InvalidArgument
+from servable.transport.buffers import as_bytes
 from servable.transport.rest_actions import LONGEST_REMEMBERED, Route
 
 MAX_INFLATED_BYTES = 104_857_600
@@ -25,7 +26,7 @@ class Request(NamedTuple):
     Attributes:
         route: what it asks for.
         target: path and query, as received.
-        body: as received.
+        body: as received; a long one is a bytearray, which nobody changes any more.
         gzipped: whether the body says that it is compressed.
         host: the server as the client calls it, with the scheme, for examples in hints.
         headers: the first of each name, in lower case.
@@ -35,7 +36,7 @@ class Request(NamedTuple):
 
     route: Route
     target: str
-    body: bytes = b""
+    body: bytes | bytearray = b""
     gzipped: bool = False
     host: str = ""
     headers: Mapping[bytes, bytes] = MappingProxyType({})
@@ -75,13 +76,13 @@ class Request(NamedTuple):
     def _inflated(self, complaint: str) -> bytes:
         if self.gzipped:
             return _inflate(self.body, "gzip", complaint)
-        return self.body
+        return as_bytes(self.body)
 
 
 _spec = lru_cache(2**8)(ModelSpec)  # to make one takes five times as long
 
 
-def _inflate(body: bytes, coding: str, complaint: str) -> bytes:
+def _inflate(body: bytes | bytearray, coding: str, complaint: str) -> bytes:
     inflater = zlib.decompressobj(wbits=_WINDOW[coding])
     try:
         text = inflater.decompress(body, MAX_INFLATED_BYTES)

@@ -42,7 +42,7 @@ def parse(body: bytes) -> Json:
             return value
     if len(body) > _EXACT_UP_TO_BYTES or body.count(b",") > _EXACT_UP_TO_VALUES:
         raise InvalidArgument(f"JSON Parse error: Unspecific syntax error. at offset: {at}")
-    return scan(body)
+    return scan(bytes(body))  # which was received into a bytearray, maybe
 
 
 def _with_words(body: bytes) -> Json:

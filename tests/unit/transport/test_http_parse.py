@@ -6,109 +6,24 @@ import math
 from itertools import pairwise
 
 import pytest
-from http2_wire import FakeTransport, on_a_loop, settle
+from http1_wire import GET, POST, Bench, outcome
+from http2_wire import on_a_loop, settle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servable.errors import ServableError
-from servable.metrics.monitor import Metrics
 from servable.transport.http_connection import (
     LINGER_SECONDS,
     TAKE_SECONDS,
-    Guard,
-    HttpConnection,
 )
 from servable.transport.http_exchange import Exchange
 from servable.transport.options import RestOptions
 from servable.transport.rest_pages import Reply
 
-GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
-POST = b"POST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
 CHUNKED = (
     b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nT: u\r\n\r\n"
 )
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEA\r\n\r\n"
 ASKING = POST.replace(b"\r\n\r\n", b"\r\n" + UPGRADE)
-
-
-class Bench:
-    """A connection, and an application that answers when it is told to."""
-
-    def __init__(self, options: RestOptions | None = None) -> None:
-        self.begun: list[Exchange] = []
-        self.complete_ones: list[Exchange] = []
-        self.size = 1
-        self.transport = FakeTransport()
-        guard = Guard(self, options or RestOptions(), Metrics().broken)
-        self.connection = HttpConnection(guard, self, secure=False)
-        self.connection.connection_made(self.transport)
-
-    def begin(self, exchange: Exchange) -> None:
-        self.begun.append(exchange)
-
-    def complete(self, exchange: Exchange) -> None:
-        self.complete_ones.append(exchange)
-
-    def refuse(self, exchange: Exchange, error: ServableError) -> None:
-        exchange.reply(self.refusal(error))
-
-    def refusal(self, error: ServableError) -> Reply:
-        return Reply(400, error.message.encode(), ())
-
-    def join(self, connection: HttpConnection) -> None:
-        assert connection.client == "127.0.0.1"
-
-    def leave(self, connection: HttpConnection) -> None:  # noqa: ARG002 # see `Crowd`
-        self.size -= 1
-
-    def send(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            if not self.transport.is_closing():
-                self.connection.data_received(piece)
-
-    def answer(self, body: bytes = b"answer") -> None:
-        self.complete_ones[-1].reply(Reply(200, body, ()))
-
-    def answer_all(self) -> None:
-        answered = 0
-        while answered < len(self.complete_ones):
-            answered += 1
-            self.complete_ones[answered - 1].reply(Reply(200, b"", ()))
-
-    @property
-    def deadline(self) -> float:
-        return self.connection._deadline
-
-    def wait(self, seconds: float) -> None:
-        """Have the connection look at the clock this much after its next deadline."""
-        self.connection.look(self.deadline + seconds)
-
-    def said(self) -> bytes:
-        found = bytes(self.transport.written)
-        self.transport.written.clear()
-        return found
-
-
-def heard(bench: Bench) -> list[tuple[str, str, bytes, bytes, list[bytes]]]:
-    return [
-        (
-            e.head.method,
-            e.head.target,
-            b"".join(e.chunks),
-            e.declared,
-            [n for n, _ in e.head.headers],
-        )
-        for e in bench.complete_ones
-    ]
-
-
-def outcome(pieces: list[bytes]) -> object:
-    bench = Bench()
-    for piece in pieces:
-        bench.send(piece)
-        bench.answer_all()
-    return heard(bench)
-
 
 WHOLE = GET + POST + CHUNKED + ASKING + b"HEAD http://h/d?e HTTP/1.1\r\n\r\n" + ASKING + GET
 
