@@ -186,14 +186,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "runtime.json")
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from benchmarks.runtime_models import MODELS
+    from benchmarks.runtime_models import chosen
 
-    chosen = [m for m in MODELS if not args.models or m.name in args.models]
+    models = chosen(args.models)
     args.models_dir.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     with Progress(transient=True) as progress:
-        task = progress.add_task("", total=len(chosen) * len(BATCHES))
-        for model in chosen:
+        task = progress.add_task("", total=len(models) * len(BATCHES))
+        for model in models:
             for batch in BATCHES:
                 progress.update(task, description=f"{model.name}, batch {batch}")
                 path = model.export(args.models_dir)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,11 @@ MODELS = (
     Model("transformer", _transformer, (64,), 1000),
     Model("LSTM", _recurrent, (50,), 1000),
 )
+
+
+def chosen(names: Sequence[str]) -> list[Model]:
+    """The models of these names, or all where none is named; ends the program at an unknown one."""
+    known = {model.name: model for model in MODELS}
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"no model {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in names] or list(MODELS)

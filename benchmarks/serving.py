@@ -259,12 +259,13 @@ def main() -> int:
     args = parser.parse_args()
     require()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from benchmarks.runtime_models import chosen
+
+    models = [] if args.models == ["none"] else chosen(args.models)
     console = Console(width=150)
     protocols = overheads(args.rounds, args.moment)
     for name, value in protocols.items():
         console.print(f"{name}: {value:.2f}")
-    from benchmarks.runtime_models import MODELS
-
     content: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": machine.describe(PACKAGES),
@@ -274,9 +275,7 @@ def main() -> int:
     }
     args.models_dir.mkdir(parents=True, exist_ok=True)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    for model in MODELS:
-        if args.models and model.name not in args.models:
-            continue
+    for model in models:
         path = model.export(args.models_dir)
         found = measured(path, model.rows(1), _feed(path), args.rounds, args.moment)
         content["rows"].append({"model": model.name, **described_rounds(found)})

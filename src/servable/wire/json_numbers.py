@@ -5,7 +5,8 @@ buffer. It does not say how they were nested. Where there are few inner arrays t
 asked for their lengths, one by one; otherwise that is checked on the body's own bytes.
 With digits and blanks deleted, what is left of a nested array of shape [2, 3] is
 `[[,,],[,,]]`, and of any other array something else; only `[]` and `[1]` look the same
-then, and those the number of values tells apart.
+then, and those the number of values tells apart. `json_structure` spares long bodies that,
+where they are written as libraries do.
 
 Whatever is unusual is left to the exact path: nothing here raises an error that a
 user sees.
@@ -25,6 +26,7 @@ import simdjson
 
 from servable import tensors
 from servable.tensors import Array, DType
+from servable.wire.json_structure import is_nested
 from servable.wire.json_tensors import FLOATS, INTEGER_RANGES, MAX_RANK
 
 _BLANKS_AND_NUMBERS = b" \t\n\r0123456789+-.eE"
@@ -37,6 +39,9 @@ _BYTES_AN_ARRAY = 2**9
 
 _KEPT_BYTES = 2**22
 """A parser of a longer body is not kept: it holds up to twelve times as much."""
+
+_LONG_BYTES = 2**17
+"""From here on it pays that numpy looks at brackets while other threads run."""
 
 _SLICE = 2**16
 """Bytes at a time, so that what is left of them needs no memory as large as a body."""
@@ -117,6 +122,9 @@ def _are_regular(
     if inner * _BYTES_AN_ARRAY < len(body):
         # Were there one more array, or a bracket in a string, there would be more brackets.
         return body.count(b"[") == inner and all(map(_has_shape, nested, shapes))
+    long = len(body) >= _LONG_BYTES and len(shapes) == 1 and 0 not in shapes[0]
+    if long and is_nested(body, shapes[0]):
+        return True
     skeletons = _skeletons(body)
     # A first path may promise more than the text holds; look before building that.
     return len(skeletons) == len(shapes) and all(

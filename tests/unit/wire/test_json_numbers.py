@@ -197,3 +197,18 @@ def test_bodies_keep_their_numbers_while_others_are_parsed() -> None:
             assert arrays is not None
             np.testing.assert_array_equal(arrays[0], np.full(999, number, np.float32))
             assert json_numbers.members(b"{" * (number + 1), ()) is None
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,\n", ":")])
+def test_long_bodies_of_many_small_arrays(separators: tuple[str, str]) -> None:
+    values = np.random.default_rng(0).normal(size=(2, 40, 50, 3))
+    signature = Signature({"x": TensorSpec("x", tensors.DOUBLE, None)}, {})
+    rows = values.tolist()
+    body = json.dumps({"instances": rows}, separators=separators).encode()
+    assert len(body) > 2**17
+    np.testing.assert_array_equal(PredictBody(body).decode(signature)[1]["x"], values)
+    rows[1][20][30].append(rows[1][20][31].pop())
+    other = json.dumps({"instances": rows}, separators=separators).encode()
+    assert len(other) == len(body)
+    with pytest.raises(ServableError, match="unexpected size: 4 at level: 2 expected size: 3"):
+        PredictBody(other).decode(signature)
