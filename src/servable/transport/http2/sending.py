@@ -13,6 +13,10 @@ from servable.transport.http2.streams import Stream
 _TURN_BYTES = 2**18
 """What a stream sends before others have their turn; no frame is larger."""
 
+_ALONE_BYTES = 2**20
+"""What one sends at once where no others wait. Each turn is a round of the event loop: with a
+quarter of it DeepLab's answers, of 5.5 MB, were 2 to 9 % fewer a second."""
+
 _EMPTY_TABLE = b"\x20"
 """The dynamic table is to have no entries (RFC 7541, section 6.3)."""
 
@@ -193,7 +197,8 @@ class Sender:
         A stream that can not say all has its next turn after all others.
         """
         id, outbox = stream.id, stream.outbox
-        left = 0 if self._paused else min(_TURN_BYTES, stream.window, self._window)
+        turn = _ALONE_BYTES if self.waiting.keys() <= {id} else _TURN_BYTES
+        left = 0 if self._paused else min(turn, stream.window, self._window)
         sent = 0
         parts: list[bytes | memoryview] = []
         while outbox and sent < left:
