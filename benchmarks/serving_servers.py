@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import subprocess
 import sys
@@ -70,13 +71,16 @@ def workers(path: str, count: str) -> None:
         ports = [probe.getsockname()[1] for probe in (one, two)]
     words = [sys.executable, "-m", "servable", "serve", f"m={path}", "--workers", count]
     words += ["--host", "127.0.0.1", "--grpc-port", str(ports[0]), "--rest-port", str(ports[1])]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # not without the server
     with subprocess.Popen([*words, "--log-level", "error"]) as server:
-        while server.poll() is None and not _is_ready(ports[1]):
-            time.sleep(0.1)
-        if server.poll() is None:
-            print(*ports, flush=True)
-            sys.stdin.read()
-        server.terminate()
+        try:
+            while server.poll() is None and not _is_ready(ports[1]):
+                time.sleep(0.1)
+            if server.poll() is None:
+                print(*ports, flush=True)
+                sys.stdin.read()
+        finally:
+            server.terminate()
 
 
 def _is_ready(port: int) -> bool:
