@@ -161,9 +161,11 @@ class HttpConnection(asyncio.Protocol):
         if self._parser.broken is not None:
             self._break(*self._parser.broken)
         self._advance()
-        latest, rest = self._parser.latest, self._parser.rest
-        if latest is not None and rest >= LONG_BYTES and not self._deaf:
-            self._transport.set_protocol(Intake(self, latest, rest))
+        latest = self._parser.latest
+        if latest is not None and latest.length >= LONG_BYTES and not self._deaf:
+            rest = self._parser.rest
+            if rest >= LONG_BYTES:
+                self._transport.set_protocol(Intake(self, latest, rest))
 
     def rest_came(self, size: int, *, ended: bool) -> None:
         """Go on when a part of a long body has come; see `http_intake.Host`."""
@@ -410,10 +412,14 @@ class HttpConnection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         unread = self._deaf or (bool(self._queue) and not self._queue[0].complete)
+        if self._parser.ended and self._transport.can_write_eof():
+            unread = True  # nothing was read but the body: more may have come
         if not unread or self._leaving:
             self._shut()
             return
         self._deaf = True
+        if self._parser.latest is not None and not self._parser.latest.complete:
+            self._parser.latest.over = True
         self._queue.clear()
         if self._transport.can_write_eof():
             self._transport.write_eof()

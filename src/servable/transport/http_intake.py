@@ -14,11 +14,10 @@ from typing import Protocol
 from servable.transport.http_exchange import Exchange
 
 LONG_BYTES = 2**17
-"""A rest of a body that is worth the change."""
+"""What has to have come of a body, and what has to be to come, for the change to be worth it."""
 
-_FIRST_BYTES = 2**22
-"""What is made room for at once. Longer bodies have twice the room that they have filled: who
-claims to send much has to send it."""
+_GROWTH = 4
+"""Room is made for so many times what has come: who claims to send much has to send it."""
 
 _WASTE_BYTES = 2**16
 
@@ -44,8 +43,9 @@ class Intake(asyncio.BufferedProtocol):
 
     Args:
         host: hears of it.
-        exchange: whose body it is; what has come of it is in its chunks. They are replaced when
-            all has come. If it is answered before, or found at fault, what comes is thrown away.
+        exchange: whose body it is; what has come of it, which is not nothing, is in its chunks.
+            They are replaced when all has come. If it is answered before, is found at fault or
+            is not wanted any more, what comes is thrown away.
         rest: bytes that are to come.
     """
 
@@ -55,8 +55,7 @@ class Intake(asyncio.BufferedProtocol):
         self._left = rest
         came = exchange.body()
         self._at = len(came)
-        self._body = bytearray(min(self._at + rest, max(_FIRST_BYTES, 2 * self._at)))
-        self._body[: self._at] = came
+        self._body = bytearray(came)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 # asyncio passes it
         """Lend the room for what comes next."""
@@ -66,7 +65,7 @@ class Intake(asyncio.BufferedProtocol):
             return memoryview(self._body)[: self._left]
         room = len(self._body) - self._at
         if not room:
-            self._body += bytes(min(self._left, self._at))
+            self._body += bytes(min(self._left, (_GROWTH - 1) * self._at))
         return memoryview(self._body)[self._at :]
 
     def buffer_updated(self, size: int) -> None:
@@ -77,10 +76,13 @@ class Intake(asyncio.BufferedProtocol):
             self._exchange.length += size
             if not self._left:
                 self._exchange.chunks = [self._body]
+        if not self._left:
+            self._let_go()
         self._host.rest_came(size, ended=not self._left)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell the host."""
+        self._let_go()
         self._host.connection_lost(error)
 
     def pause_writing(self) -> None:
@@ -92,4 +94,9 @@ class Intake(asyncio.BufferedProtocol):
         self._host.resume_writing()
 
     def _is_waste(self) -> bool:
-        return self._exchange.replied or self._exchange.fault is not None
+        exchange = self._exchange
+        return exchange.replied or exchange.over or exchange.fault is not None
+
+    def _let_go(self) -> None:
+        # uvloop, and both loops' TLS, keep the methods of what took their place last.
+        self._body = bytearray()

@@ -38,6 +38,7 @@ class Parser:
     Attributes:
         in_head: whether a head has begun that has not come whole.
         latest: the last exchange, whose body may not have come whole.
+        ended: whether a long body was the last that the client means to send.
         broken: what is wrong with what came, if it can not be understood any more, and what
             metrics call that.
     """
@@ -57,6 +58,7 @@ class Parser:
         self._head_bytes = 0  # of reads since the one that it, or its trailers, began in
         self._heard = False  # whether a read brought anything but a part of a head
         self.in_head = False
+        self.ended = False
         self.latest: Exchange | None = None
         self.broken: tuple[str, ServableError] | None = None
 
@@ -69,17 +71,23 @@ class Parser:
         latest = self.latest
         if latest is None or latest.complete or latest.replied or latest.fault is not None:
             return 0
-        length = int(latest.declared or 0)  # the parser has looked at it
-        return 0 if length > self._options.max_body_bytes else length - latest.length
+        # The parser takes any number of zeros, and `int` no thousands of them.
+        length = int(latest.declared or 0) if len(latest.declared) <= _LONGEST_LENGTH else 0
+        return 0 if length > self._options.max_body_bytes else max(0, length - latest.length)
 
     def end_body(self) -> None:
         """Take note that the rest of the latest request's body came another way."""
         self._parser = httptools.HttpRequestParser(self)
         if self.latest is not None:
             self.latest.complete = True
+            self.ended = not self.latest.head.keep_alive
 
     def feed(self, data: bytes) -> None:
         """Take what came; see `broken` afterwards."""
+        if self.ended:  # as the parser does that reads to the end of a body
+            if data.strip(b"\r\n"):
+                self._break("not_http", InvalidArgument(NOT_HTTP))
+            return
         continued, self._heard = self.in_head, False
         rest = memoryview(data)
         try:

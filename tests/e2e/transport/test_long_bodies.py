@@ -28,7 +28,7 @@ from servable.transport.options import RestOptions, Tls
 from servable.transport.rest import RestServer
 
 FILES = Path(__file__).parents[2] / "data" / "tls"
-X = np.random.default_rng(0).normal(size=60_000).astype(np.float32)
+X = np.random.default_rng(0).normal(size=200_000).astype(np.float32)
 Y = X / 2 + 2
 RAW = {"Content-Type": "application/octet-stream", "X-Tensor-Shape": f"{X.size}"}
 
@@ -177,7 +177,7 @@ def test_an_image_in_a_long_body_is_passed_on(client: http.client.HTTPConnection
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"instances": [' + b"1, " * 60_000 + b"]}", b'{"instances": "' + b"\xff" * 200_000]
+    "body", [b'{"instances": [' + b"1, " * 200_000 + b"]}", b'{"instances": "' + b"\xff" * 600_000]
 )
 def test_a_long_body_that_is_no_json_is_refused(
     client: http.client.HTTPConnection, body: bytes
@@ -191,7 +191,7 @@ def test_a_long_body_that_is_no_json_is_refused(
 def test_long_bodies_that_are_sent_together_are_answered_in_order(
     connect: Callable[[], socket.socket],
 ) -> None:
-    sizes = [60_000, 3, 50_000, 40_000, 1]
+    sizes = [200_000, 3, 150_000, 120_000, 1]
     requests = [
         b"POST %b HTTP/1.1\r\nContent-Type: application/octet-stream\r\nX-Tensor-Shape: %d\r\n"
         b"Accept: application/octet-stream\r\nContent-Length: %d\r\n\r\n%b"

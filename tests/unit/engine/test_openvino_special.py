@@ -143,9 +143,14 @@ def test_an_island_has_room_for_few_shapes_and_few_weights(weights: int, places:
 def test_an_island_has_room_for_so_much_in_between_all_shapes_together() -> None:
     room = Room(1)
     room.take(MOST_VALUES - 10)
+    room.note(kept=True)
     with pytest.raises(IslandRefused, match="too much"):
         room.take(11)
+    room.note(kept=False)
     room.take(10)
+    room.note(kept=False)
+    room.take(10)
+    room.note(kept=True)
     with pytest.raises(IslandRefused, match="too much"):
         room.take(1)
 

@@ -63,7 +63,7 @@ class Room:
     def __init__(self, weights: int) -> None:
         self.calls = 0
         self._places = min(MOST, MOST_WEIGHTS // max(weights, 1))
-        self._values = MOST_VALUES
+        self._values, self._taken = MOST_VALUES, 0
         self._attempts = MOST_ATTEMPTS
 
     @property
@@ -72,19 +72,22 @@ class Room:
         return not self._places or not self._attempts
 
     def take(self, values: int) -> None:
-        """Make room for a shape for which so many numbers are computed in between.
+        """Make room for a shape for which so many numbers are computed in between; see `note`.
 
         Raises:
             IslandRefused: there is none.
         """
         if values > self._values:
             raise IslandRefused("it computes too much in between")
-        self._values -= values
+        self._taken = values
 
     def note(self, *, kept: bool) -> None:
-        """Hear of a shape that was tried."""
+        """Hear of the shape that was tried."""
         self._attempts -= 1
-        self._places -= kept
+        if kept:
+            self._places -= 1
+            self._values -= self._taken
+        self._taken = 0
 
 
 class Often:
