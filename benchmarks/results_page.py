@@ -57,7 +57,10 @@ def serving(data: dict[str, Any]) -> list[str]:
         "",
         *table(
             ["", *(row["model"] for row in rows)],
-            [[way, *(_rate(row, way) for row in rows)] for way in ways],
+            [
+                [way, *(f"{row['rates'][way]:g} ({row['settings'][way]})" for row in rows)]
+                for way in ways
+            ],
         ),
         "",
         "A model that does nothing:",
@@ -66,19 +69,12 @@ def serving(data: dict[str, Any]) -> list[str]:
     ]
 
 
-def _rate(row: dict[str, Any], way: str) -> str:
-    # A model measured before a way was added has none.
-    rates, settings = row["rates"], row["settings"]
-    return f"{rates[way]:g} ({settings[way]})" if way in rates else ""
-
-
 def _ranged(rows: Sequence[dict[str, Any]], name: str) -> list[str]:
     cells = []
     for row in rows:
         between = row.get("ranges", {}).get(name)
         ends = " ({:.2f} - {:.2f})".format(*between) if between else ""
-        ratio = row["ratios"].get(name)
-        cells.append("" if ratio is None else f"{ratio:.2f}{ends}")
+        cells.append(f"{row['ratios'][name]:.2f}{ends}")
     return [name, *cells]
 
 

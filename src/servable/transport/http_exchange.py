@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
 from servable.errors import ServableError
 from servable.transport.rest_pages import Reply
+
+_LONGEST_LENGTH = 20  # digits
 
 
 class Connection(Protocol):
@@ -133,6 +136,15 @@ class Exchange:
         self.running = False
         self.replied = False
         self.over = False
+
+    @property
+    def promised(self) -> float:
+        """Bytes of the body as the head says it; 0 where it does not, inf beyond all bounds."""
+        declared = self.declared
+        if not declared.isdigit():
+            return 0
+        # Looked at as text first: int() refuses thousands of digits, which may all be zeros.
+        return math.inf if len(declared) >= _LONGEST_LENGTH else int(declared)
 
     def body(self) -> bytes | bytearray:
         """Return the whole body, once."""

@@ -2,8 +2,8 @@
 
 While one comes, its connection hands its place at the transport to an `Intake`. asyncio allows
 that at any time, and both of its loops, with TLS and without, read into what they are lent.
-Measured with JSON of 2.7 MB: the way through the parser makes three copies of a body, which is
-in memory twice when the last is made.
+The way through the parser makes three copies of a body. Measured with one of 100 MB: 2.0 times
+its size at the peak that way, 1.05 times this way.
 """
 
 from __future__ import annotations

@@ -71,9 +71,10 @@ class Parser:
         latest = self.latest
         if latest is None or latest.complete or latest.replied or latest.fault is not None:
             return 0
-        # The parser takes any number of zeros, and `int` no thousands of them.
-        length = int(latest.declared or 0) if len(latest.declared) <= _LONGEST_LENGTH else 0
-        return 0 if length > self._options.max_body_bytes else max(0, length - latest.length)
+        promised = latest.promised
+        if promised > self._options.max_body_bytes:
+            return 0
+        return max(0, int(promised) - latest.length)
 
     def end_body(self) -> None:
         """Take note that the rest of the latest request's body came another way."""

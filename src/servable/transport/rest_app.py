@@ -223,12 +223,9 @@ class App:
             raise too_busy()
 
     def _check_length(self, exchange: Exchange) -> None:
-        declared = exchange.declared
-        if declared.isdigit():
-            most = self._options.max_body_bytes
-            # Looked at as text first: int() refuses thousands of digits.
-            if len(declared) >= 20 or int(declared) > most:
-                raise body_too_large(most)
+        most = self._options.max_body_bytes
+        if exchange.promised > most:
+            raise body_too_large(most)
 
     def _answer(self, request: Request, exchange: Exchange) -> Steps[Reply]:
         """Answer, in steps; raises nothing."""

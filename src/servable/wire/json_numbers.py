@@ -17,8 +17,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from itertools import accumulate
-from operator import mul
 from typing import Literal
 
 import numpy as np
@@ -26,7 +24,7 @@ import simdjson
 
 from servable import tensors
 from servable.tensors import Array, DType
-from servable.wire.json_structure import is_nested
+from servable.wire.json_structure import arrays_in, is_nested
 from servable.wire.json_tensors import FLOATS, INTEGER_RANGES, MAX_RANK
 
 _BLANKS_AND_NUMBERS = b" \t\n\r0123456789+-.eE"
@@ -118,7 +116,7 @@ def _are_regular(
     body: bytes, nested: Sequence[simdjson.Array], shapes: Sequence[tuple[int, ...]]
 ) -> bool:
     """Whether arrays that hold nothing but numbers, and as many as these shapes, have them."""
-    inner = sum(sum(accumulate(shape[:-1], mul, initial=1)) for shape in shapes)
+    inner = sum(map(arrays_in, shapes))
     if inner * _BYTES_AN_ARRAY < len(body):
         # Were there one more array, or a bracket in a string, there would be more brackets.
         return body.count(b"[") == inner and all(map(_has_shape, nested, shapes))

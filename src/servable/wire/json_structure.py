@@ -18,6 +18,11 @@ from servable.tensors import Array
 _OPEN, _CLOSE, _COMMA, _SPACE = b"[], "
 
 
+def arrays_in(shape: Sequence[int]) -> int:
+    """How many JSON arrays hold the numbers of a shape: one for all, and those inside it."""
+    return sum(accumulate(shape[:-1], mul, initial=1))
+
+
 def is_nested(text: bytes, shape: Sequence[int]) -> bool:
     """Whether the one array in a JSON text is nested as the shape says; False: nobody knows.
 
@@ -40,8 +45,7 @@ def is_nested(text: bytes, shape: Sequence[int]) -> bool:
         return False
     span = np.frombuffer(text, np.uint8)[first:last]
     rank, row = len(shape), shape[-1]
-    inner = sum(accumulate(shape[:-1], mul, initial=1))
-    numbers = math.prod(shape)
+    inner, numbers = arrays_in(shape), math.prod(shape)
     if np.count_nonzero(span == _OPEN) != inner or span.size < numbers + 2 * inner:
         return False
     commas = np.flatnonzero(span == _COMMA)

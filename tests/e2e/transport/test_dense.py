@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy_files import archive, saved
 from PIL import Image
 from served_models import FakeModels, FakeServable, echo, half_plus_two, spec
 
@@ -64,18 +65,6 @@ def client(ask: Any) -> Any:
     server = RestServer(served, "127.0.0.1", 0, RestOptions(gzip=True))
     yield Client(server.start(), ask, served)
     server.stop(5)
-
-
-def saved(array: Any) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
-
-
-def archive(**arrays: Any) -> bytes:
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
 
 
 def message(name: str = "", **inputs: Any) -> serving_pb2.PredictRequest:

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import gzip
 import http.client
-import io
 import json
 import socket
 import ssl
@@ -17,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy_files import archive, saved
 from served_models import FakeModels, FakeServable, half_plus_two, spec
 
 from servable import tensor_proto, tensors
 from servable.pb import serving_pb2
-from servable.tensors import Array, Signature
+from servable.tensors import Signature
 from servable.transport import loop_server
 from servable.transport.loops import new_loop
 from servable.transport.options import RestOptions, Tls
@@ -80,18 +80,6 @@ def client(connect: Callable[[], socket.socket]) -> Iterator[http.client.HTTPCon
     kept.close()
 
 
-def npy(array: Array) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
-
-
-def npz(**arrays: Any) -> bytes:
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
-
-
 def message() -> bytes:
     request = serving_pb2.PredictRequest()
     request.inputs["x"].CopyFrom(tensor_proto.encode(X))
@@ -113,8 +101,8 @@ BODIES: dict[str, tuple[str, bytes, dict[str, str]]] = {
     "JSON, gzip": (PREDICT, gzip.compress(document(X.tolist())), GZIP),
     "JSON, with more than numbers": (PREDICT, document(X.tolist())[:-1] + b',"z":NaN}', {}),
     "raw": (PREDICT, X.tobytes(), RAW),
-    "npy": (PREDICT, npy(X), {"Content-Type": "application/x-npy"}),
-    "npz": (PREDICT, npz(x=X), {"Content-Type": "application/x-npz"}),
+    "npy": (PREDICT, saved(X), {"Content-Type": "application/x-npy"}),
+    "npz": (PREDICT, archive(x=X), {"Content-Type": "application/x-npz"}),
     "protobuf": (PREDICT, message(), {"Content-Type": "application/x-protobuf"}),
     "v2 JSON": (
         "/v2/models/half/infer",
@@ -155,7 +143,7 @@ TEXTS = [uuid.UUID(int=i).hex for i in range(20_000)]
             "application/json",
         ),
         ("strings:predict", document(TEXTS)[:-1] + b',"z":-Infinity}', "application/json"),
-        ("strings:predict", npy(np.array(TEXTS, "S32")), "application/x-npy"),
+        ("strings:predict", saved(np.array(TEXTS, "S32")), "application/x-npy"),
     ],
     ids=["text", "b64", "with words", "npy"],
 )
